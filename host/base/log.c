@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// The one writer of stderr and the error log. Each call formats one entry on the stack, escapes what a client
+// could have put into it and hands it to the kernel in one write(2), so that entries of several processes that
+// append to one file never mix.
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_MAX_LEN = 8192, TEXT_MAX_LEN = 65536, PREFIX_MAX_LEN = 160 };
+
+static struct {
+    int fd;
+    enum sm_log_level level;
+    const char *name;
+    bool colour;
+} sm_log_state = {.fd = STDERR_FILENO, .level = SM_LOG_INFO};
+
+static const struct {
+    const char *name;
+    const char *colour;
+} sm_log_levels[] = {
+    [SM_LOG_DEBUG] = {"debug", "\033[2m"},     [SM_LOG_INFO] = {"info", "\033[32m"},
+    [SM_LOG_WARNING] = {"warning", "\033[33m"}, [SM_LOG_ERROR] = {"error", "\033[31m"},
+    [SM_LOG_CRITICAL] = {"critical", "\033[1;31m"},
+};
+
+void sm_log_set_level(enum sm_log_level level) {
+    sm_log_state.level = level;
+}
+
+void sm_log_set_name(const char *name) {
+    sm_log_state.name = name;
+}
+
+static void sm_log_detect_colour(void) {
+    const char *no_colour = getenv("NO_COLOR");
+    sm_log_state.colour = isatty(sm_log_state.fd) == 1 && (no_colour == NULL || *no_colour == '\0');
+}
+
+int sm_log_open(const char *path) {
+    int fd = STDERR_FILENO;
+    if (path != NULL && strcmp(path, "stderr") != 0) {
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+        if (fd < 0) {
+            return -errno;
+        }
+    }
+    if (sm_log_state.fd != STDERR_FILENO) {
+        close(sm_log_state.fd);
+    }
+    sm_log_state.fd = fd;
+    sm_log_detect_colour();
+    return 0;
+}
+
+size_t sm_log_escape(char *dst, size_t cap, const char *src, size_t len) {
+    static const char hex[] = "0123456789abcdef";
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)src[i];
+        // C1 controls in UTF-8 (C2 80..9F) can steer a terminal just as C0 can.
+        bool c1 = c == 0xc2 && i + 1 < len && ((unsigned char)src[i + 1] & 0xe0) == 0x80;
+        if (c >= 0x20 && c != 0x7f && !c1) {
+            if (used + 1 > cap) {
+                break;
+            }
+            dst[used++] = (char)c;
+            continue;
+        }
+        if (used + 4 > cap) {
+            break;
+        }
+        dst[used++] = '\\';
+        dst[used++] = 'x';
+        dst[used++] = hex[c >> 4];
+        dst[used++] = hex[c & 15];
+    }
+    return used;
+}
+
+// "2026-11-22 13:40:00.123 smiskd[812] worker 2 warning: " in local time.
+static size_t sm_log_prefix(char *out, enum sm_log_level level) {
+    struct timespec now;
+    struct tm parts;
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &parts);
+    char stamp[32];
+    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &parts);
+    const char *on = sm_log_state.colour ? sm_log_levels[level].colour : "";
+    const char *off = sm_log_state.colour ? "\033[0m" : "";
+    const char *name = sm_log_state.name == NULL ? "" : sm_log_state.name;
+    int n = snprintf(out, PREFIX_MAX_LEN, "%s.%03ld smiskd[%d] %s%s%s%s%s: ", stamp, now.tv_nsec / 1000000,
+                     (int)getpid(), name, *name == '\0' ? "" : " ", on, sm_log_levels[level].name, off);
+    return n < 0 ? 0 : (size_t)n < PREFIX_MAX_LEN ? (size_t)n : PREFIX_MAX_LEN - 1;
+}
+
+// A log that cannot be written must not stop the server: what does not fit is dropped.
+static void sm_log_write(const char *data, size_t len) {
+    int saved = errno;
+    while (len > 0) {
+        ssize_t n = write(sm_log_state.fd, data, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            break;
+        }
+        data += n;
+        len -= (size_t)n;
+    }
+    errno = saved;
+}
+
+void sm_log(enum sm_log_level level, const char *format, ...) {
+    if (level < sm_log_state.level) {
+        return;
+    }
+    int saved = errno;
+    char text[LINE_MAX_LEN];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    size_t len = n < 0 ? 0 : (size_t)n;
+    bool cut = len >= sizeof(text);
+    if (cut) {
+        len = sizeof(text) - 1;
+    }
+    char line[PREFIX_MAX_LEN + LINE_MAX_LEN + 8];
+    size_t used = sm_log_prefix(line, level);
+    used += sm_log_escape(line + used, LINE_MAX_LEN, text, len);
+    if (cut) {
+        memcpy(line + used, " ...", 4);
+        used += 4;
+    }
+    line[used++] = '\n';
+    sm_log_write(line, used);
+    errno = saved;
+}
+
+void sm_log_text(enum sm_log_level level, const char *heading, const char *text, size_t text_len) {
+    if (level < sm_log_state.level) {
+        return;
+    }
+    size_t cap = PREFIX_MAX_LEN + LINE_MAX_LEN + TEXT_MAX_LEN;
+    char *out = malloc(cap);
+    if (out == NULL) {
+        sm_log(level, "%s", heading);
+        return;
+    }
+    size_t used = sm_log_prefix(out, level);
+    used += sm_log_escape(out + used, LINE_MAX_LEN, heading, strlen(heading));
+    out[used++] = '\n';
+    while (text_len > 0 && used + 8 < cap) {
+        const char *end = memchr(text, '\n', text_len);
+        size_t line_len = end == NULL ? text_len : (size_t)(end - text);
+        memcpy(out + used, "    ", 4);
+        used += 4;
+        used += sm_log_escape(out + used, cap - used - 2, text, line_len);
+        out[used++] = '\n';
+        size_t step = end == NULL ? text_len : line_len + 1;
+        text += step;
+        text_len -= step;
+    }
+    sm_log_write(out, used);
+    free(out);
+}

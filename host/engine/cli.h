@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The command line of smiskd: options to overrides for the configuration helper. Prints --help and --version.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+// What the command line says. `arguments` are the helper's strings: "conf=PATH" or "ORIGIN NUL KEY NUL VALUE".
+struct sm_cli {
+    bool test;       // -t
+    const char *venv; // --venv as given, for the helper's own interpreter; borrowed from argv
+    struct sm_str *arguments; // owned, the bytes too
+    size_t n_arguments;
+};
+
+// -1: go on; otherwise the status to exit with (help, version, or an error that was explained on stderr).
+int sm_cli_parse(struct sm_cli *cli, int argc, char **argv);
+// One more override, as from the command line. 0 or -ENOMEM.
+int sm_cli_override(struct sm_cli *cli, const char *origin, const char *key, const char *value);
+void sm_cli_deinit(struct sm_cli *cli);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// The heart of a worker: listeners, sessions, exchanges and the application, turned by one thread. What is under
+// way is state of the engine, never of a stack frame: the thread that leads can change between two exchanges.
+#pragma once
+
+#include "base/bytes.h"
+#include "engine/app.h"
+#include "engine/settings.h"
+#include "net/conn.h"
+#include "proto/http1.h"
+
+struct sm_engine;
+struct sm_exchange;
+
+// One listening socket in this worker.
+struct sm_port {
+    struct sm_source source;
+    struct sm_engine *engine;
+    enum sm_protocol protocol;
+    char **allow;             // borrowed from the settings
+    bool is_unix;
+    struct sm_timer pause;    // no descriptors left: look again later
+};
+
+struct sm_engine {
+    struct sm_net net;
+    const struct sm_settings *settings; // borrowed
+    struct sm_app *app;                 // borrowed
+    struct sm_http1_limits http_limits;
+    struct sm_port *ports;
+    size_t n_ports;
+    struct sm_list sessions;
+    uint32_t n_sessions;
+    struct sm_list ready;    // exchanges that want the application, or to be finished, now
+    struct sm_list yielded;  // ... in the next turn
+    struct sm_exchange *free_exchanges;
+    uint32_t n_free_exchanges;
+    struct sm_bytes head;    // the response head under construction
+    char stamp[80];          // "Date: …\r\nServer: smiskd\r\n" of this second
+    size_t stamp_len;
+    time_t stamp_time;
+    uint32_t generation;     // of the worker, unique in the life of the master; part of request ids
+    uint32_t serial;
+    bool draining;
+    bool log_paused;         // said that descriptors have run out
+};
+
+// Prepares; borrows settings and app. 0 or -errno.
+int sm_engine_init(struct sm_engine *engine, const struct sm_settings *settings, struct sm_app *app);
+void sm_engine_deinit(struct sm_engine *engine);
+// Serves settings->listen[i] on fds[i], which stay the caller's. 0 or -errno.
+int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n);
+// One turn: waits for events, at most timeout_ms (-1: for ever), and serves them. 0 or -errno.
+int sm_engine_turn(struct sm_engine *engine, int timeout_ms);
+// No new connections; idle ones close, busy ones after their answer. Calling it again does nothing.
+void sm_engine_drain(struct sm_engine *engine);
+// Whether a draining engine has nothing left.
+bool sm_engine_idle(const struct sm_engine *engine);

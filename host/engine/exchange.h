@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// One request with its response, as the application sees it. The engine makes, pools and frees exchanges;
+// between `request` and sm_exchange_end (or `abort`) the application may read the request and write the answer.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/str.h"
+#include "proto/message.h"
+
+struct sm_exchange;
+
+// FastCGI roles (section 6); HTTP requests are responders.
+enum sm_role { SM_ROLE_RESPONDER = 1, SM_ROLE_AUTHORIZER = 2, SM_ROLE_FILTER = 3 };
+
+// A body, whole: in memory (`data`), or past `request_body_memory` in an unlinked file (`fd` >= 0, data NULL).
+// The exchange owns both. Read the file with pread(2): its offset is nobody's.
+struct sm_body {
+    const char *data;
+    int fd;
+    uint64_t len; // bytes
+};
+
+// Outcomes of the writing calls, beside 0 and negative errors.
+enum sm_exchange_outcome {
+    SM_EXCHANGE_FULL = 1,      // taken, but stop now: `resume` comes when there is room
+    SM_EXCHANGE_GONE = 2,      // the client has gone; nothing was taken. End the exchange
+    SM_EXCHANGE_BAD_NAME = 3,  // a field name that is no token (RFC 9110 5.1)
+    SM_EXCHANGE_BAD_VALUE = 4, // CR, LF or NUL in a field value (RFC 9110 5.5)
+    SM_EXCHANGE_BAD_LENGTH = 5,// Content-Length is no number or disagrees with an earlier one; or body bytes past it
+    SM_EXCHANGE_TOO_LARGE = 6, // the head is larger than 1 MiB
+    SM_EXCHANGE_BAD_STATUS = 7,// status outside 200..999 (1xx are not final answers)
+    SM_EXCHANGE_BAD_FIELD = 8, // a field that belongs to the connection: Transfer-Encoding, Keep-Alive, Upgrade …
+};
+
+// --- the request ---
+
+const struct sm_head *sm_exchange_head(const struct sm_exchange *exchange);
+// Bytes of the block that head->base points to; every span of the head lies within it.
+size_t sm_exchange_head_len(const struct sm_exchange *exchange);
+const struct sm_body *sm_exchange_body(const struct sm_exchange *exchange);
+// FCGI_DATA of a Filter (section 6.4); an empty body otherwise.
+const struct sm_body *sm_exchange_filter_data(const struct sm_exchange *exchange);
+enum sm_role sm_exchange_role(const struct sm_exchange *exchange);
+// Numeric text: "192.0.2.7", port 0 and empty host for a unix socket. Local is where the client connected to.
+struct sm_str sm_exchange_peer(const struct sm_exchange *exchange, uint16_t *port_out);
+struct sm_str sm_exchange_local(const struct sm_exchange *exchange, uint16_t *port_out);
+// Text that names this request in the log, unique in the life of the server: "3f2a-00001c". At most 31 bytes.
+struct sm_str sm_exchange_id(struct sm_exchange *exchange);
+// Whether the client has left or aborted. Looks at the socket; one system call.
+bool sm_exchange_is_aborted(struct sm_exchange *exchange);
+
+// The application's own pointer, NULL at `request`.
+void *sm_exchange_user(const struct sm_exchange *exchange);
+void sm_exchange_set_user(struct sm_exchange *exchange, void *user);
+
+// Gives the head's block to the caller, who frees it with free(3); head->base stays valid as long as the block.
+// The spans of sm_exchange_head must be copied first. NULL when there is no memory.
+char *sm_exchange_take_head(struct sm_exchange *exchange);
+// Gives away body (filter false) or FCGI_DATA (filter true): afterwards free(data) and close(fd) are the caller's.
+struct sm_body sm_exchange_take_body(struct sm_exchange *exchange, bool filter);
+
+// --- the response: start, fields, head, writes, end ---
+
+// Begins a response head, forgetting one that was begun and not committed. `reason` may be empty.
+int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str reason);
+// Adds a field. Content-Length is remembered and enforced; "Connection: close" is obeyed; Date and Server of the
+// application replace the server's own. Other connection fields are refused. Nothing was added unless 0.
+int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct sm_str value);
+// Commits the head. `body_len` >= 0: bytes of the body to come, where the fields did not say. -1: unknown; the
+// body is chunked, or ends with the connection.
+int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len);
+bool sm_exchange_committed(const struct sm_exchange *exchange);
+// Body bytes, copied. The answer to HEAD, a 204 or a 304 swallows them.
+int sm_exchange_write(struct sm_exchange *exchange, const char *data, size_t len);
+// Body bytes, borrowed until `release(owner)` is called, exactly once, also when the outcome is an error.
+int sm_exchange_write_ref(struct sm_exchange *exchange, const char *data, size_t len, void (*release)(void *owner),
+                          void *owner);
+// Sends what is queued before the application goes on to produce more.
+int sm_exchange_flush(struct sm_exchange *exchange);
+// Asks for `resume` after other work had its turn (a producer that could go on for ever).
+void sm_exchange_yield(struct sm_exchange *exchange);
+// Ends the response and gives the exchange back. A body shorter than its Content-Length closes the connection with
+// a log line. An exchange that was never committed is answered 500. app_status is FastCGI's (0 for HTTP).
+void sm_exchange_end(struct sm_exchange *exchange, uint32_t app_status);
+// Ends a response that cannot be completed: 500 if nothing was committed, else the connection closes, so that the
+// client sees that it is incomplete (RFC 9112 8).
+void sm_exchange_fail(struct sm_exchange *exchange);
+
+// Text for the front server's error log (FCGI_STDERR) and for ours; control bytes are escaped, long text is split.
+void sm_exchange_log(struct sm_exchange *exchange, struct sm_str text);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// The FastCGI session from inside: shared by its reading half (fcgi_session.c) and its writing half
+// (fcgi_reply.c) only.
+#pragma once
+
+#include "engine/session.h"
+#include "proto/fastcgi.h"
+
+struct sm_fcgi_session {
+    struct sm_session base;
+    struct sm_fcgi_reader reader;
+    struct sm_list exchanges;  // alive, in order of arrival
+    uint32_t n_exchanges;
+    uint32_t n_head, n_body;   // ... of which still receiving params, body
+    uint8_t waits_for;         // which deadline is armed
+    bool overloaded;           // answers FCGI_OVERLOADED only
+    bool must_close;           // close when the last exchange is done
+    bool linger;               // the server may still be sending to us
+    bool eof;
+    bool served;
+    // The record under construction: its header bytes lie in the output queue, to be filled in.
+    char *record;
+    uint16_t record_id;
+    uint8_t record_type;
+    uint32_t record_len;
+};
+
+extern const struct sm_session_ops sm_fcgi_ops;
+
+static inline struct sm_fcgi_session *sm_fcgi_of(const struct sm_exchange *exchange) {
+    return SM_CONTAINER(exchange->session, struct sm_fcgi_session, base);
+}
+
+// Completes the record under construction: length, padding to 8 bytes.
+void sm_fcgi_close_record(struct sm_fcgi_session *session);
+// Queues END_REQUEST for a request that has no exchange.
+void sm_fcgi_put_refusal(struct sm_fcgi_session *session, uint16_t id, enum sm_fcgi_status status);
+// The exchange is over: frees it and goes on with the connection.
+void sm_fcgi_finished(struct sm_exchange *exchange);
+bool sm_fcgi_look(struct sm_exchange *exchange);
+void sm_fcgi_drain(struct sm_session *base);

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT
+// HTTP/1.1 over one connection: one exchange at a time, in order; while one is with the application the connection
+// is paused, so pipelined requests wait in the socket. Owns the connection and the parser.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "engine/session.h"
+#include "proto/http1.h"
+
+struct sm_http_session {
+    struct sm_session base;
+    struct sm_http1 parser;
+    struct sm_exchange *current; // NULL between requests
+    bool unread;                 // refused in the middle: the client may still be sending
+    bool served;                 // at least one request was answered
+};
+
+
+static struct sm_http_session *sm_http_from(struct sm_conn *conn) {
+    return SM_CONTAINER(conn, struct sm_http_session, base.conn);
+}
+
+// --- requests ---
+
+static bool sm_http_begin(struct sm_http_session *session) {
+    struct sm_exchange *exchange = sm_exchange_new(&session->base, SM_HEAD_HTTP);
+    if (exchange == NULL) {
+        sm_conn_close(&session->base.conn);
+        return false;
+    }
+    session->current = exchange;
+    sm_http1_init(&session->parser, &session->base.engine->http_limits, &exchange->head);
+    sm_conn_deadline(&session->base.conn, session->base.engine->settings->header_timeout);
+    return true;
+}
+
+// The head is complete: from here on the exchange owns its bytes. `more` tells whether body bytes came with it.
+static bool sm_http_head(struct sm_http_session *session, const char *head, size_t len, bool more) {
+    struct sm_exchange *exchange = session->current;
+    if (sm_bytes_append(&exchange->block, head, len) < 0) {
+        sm_conn_close(&session->base.conn);
+        return false;
+    }
+    exchange->head.base = exchange->block.data;
+    bool has_body = session->parser.chunked || exchange->head.content_length > 0;
+    if (!has_body) {
+        return true;
+    }
+    exchange->phase = SM_PHASE_BODY;
+    sm_conn_deadline(&session->base.conn, session->base.engine->settings->body_timeout);
+    if (session->parser.expect_continue && !more) {
+        sm_conn_write(&session->base.conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        sm_conn_flush(&session->base.conn);
+    }
+    return true;
+}
+
+static void sm_http_refuse(struct sm_http_session *session, const char *data, size_t len, int status,
+                           const char *reason) {
+    struct sm_exchange *exchange = session->current;
+    if (exchange->block.len == 0 && sm_bytes_append(&exchange->block, data, len) < 0) {
+        sm_conn_close(&session->base.conn);
+        return;
+    }
+    session->base.conn.paused = true;
+    session->unread = true;
+    sm_exchange_refuse(exchange, status, reason);
+}
+
+// Serves one parser event. False: stop looking at the input.
+static bool sm_http_event(struct sm_http_session *session, const char *data, size_t len, size_t *used_out) {
+    struct sm_exchange *exchange = session->current;
+    struct sm_str body = {0};
+    switch (sm_http1_next(&session->parser, data, len, used_out, &body)) {
+    case SM_HTTP1_HEAD:
+        return sm_http_head(session, data, *used_out, len > *used_out);
+    case SM_HTTP1_BODY:
+        sm_conn_deadline(&session->base.conn, session->base.engine->settings->body_timeout);
+        if (!sm_exchange_receive(exchange, &exchange->body, body)) {
+            session->base.conn.paused = true;
+            session->unread = true;
+            return false;
+        }
+        return true;
+    case SM_HTTP1_END:
+        session->base.conn.paused = true;
+        session->base.conn.deadline = 0;
+        sm_exchange_ready(exchange);
+        return false;
+    case SM_HTTP1_BAD:
+        sm_http_refuse(session, data, len, session->parser.status, session->parser.reason);
+        *used_out = len;
+        return false;
+    case SM_HTTP1_MORE:
+        break;
+    }
+    return false;
+}
+
+static size_t sm_http_input(struct sm_conn *conn, const char *data, size_t len) {
+    struct sm_http_session *session = sm_http_from(conn);
+    size_t at = 0;
+    if (session->current == NULL && !sm_http_begin(session)) {
+        return len;
+    }
+    for (bool on = true; on;) {
+        size_t used = 0;
+        on = sm_http_event(session, data + at, len - at, &used);
+        at += used;
+    }
+    return at;
+}
+
+// --- the life of the connection ---
+
+static void sm_http_eof(struct sm_conn *conn) {
+    struct sm_http_session *session = sm_http_from(conn);
+    struct sm_exchange *exchange = session->current;
+    if (exchange != NULL && exchange->phase <= SM_PHASE_BODY) {
+        char peer[SM_ADDR_TEXT_MAX];
+        sm_peer_format(&conn->peer, peer);
+        bool any = exchange->phase == SM_PHASE_BODY || conn->in.len > 0;
+        sm_log(any ? SM_LOG_INFO : SM_LOG_DEBUG, "%s closed the connection before its request was complete", peer);
+        session->current = NULL;
+        sm_exchange_free(exchange);
+    }
+    sm_conn_finish(conn, false);
+}
+
+static void sm_http_broken(struct sm_conn *conn) {
+    struct sm_http_session *session = sm_http_from(conn);
+    struct sm_exchange *exchange = session->current;
+    if (exchange != NULL && exchange->phase > SM_PHASE_BODY) {
+        sm_exchange_abort(exchange); // `finished` closes
+        return;
+    }
+    if (exchange != NULL) {
+        session->current = NULL;
+        sm_exchange_free(exchange);
+    }
+    sm_conn_close(conn);
+}
+
+static void sm_http_drained(struct sm_conn *conn) {
+    struct sm_http_session *session = sm_http_from(conn);
+    if (session->current != NULL) {
+        sm_exchange_drained(session->current);
+    }
+}
+
+static void sm_http_timeout(struct sm_conn *conn, enum sm_conn_timeout which) {
+    struct sm_http_session *session = sm_http_from(conn);
+    struct sm_exchange *exchange = session->current;
+    if (which == SM_CONN_WRITE_TIMEOUT) {
+        char peer[SM_ADDR_TEXT_MAX];
+        sm_peer_format(&conn->peer, peer);
+        sm_log(SM_LOG_WARNING, "%s takes no output for write_timeout; connection closed", peer);
+        conn->is_broken = true;
+        sm_http_broken(conn);
+    } else if (exchange == NULL || (exchange->phase == SM_PHASE_HEAD && conn->in.len == 0)) {
+        sm_conn_finish(conn, false); // idle: nobody waits for an answer
+    } else {
+        bool head = exchange->phase == SM_PHASE_HEAD;
+        sm_http_refuse(session, conn->in.data, conn->in.len, 408,
+                       head ? "the head did not come within header_timeout"
+                            : "no more of the body came within body_timeout");
+    }
+}
+
+static void sm_http_free(struct sm_conn *conn) {
+    struct sm_http_session *session = sm_http_from(conn);
+    if (session->current != NULL) {
+        sm_exchange_free(session->current);
+    }
+    sm_session_deinit(&session->base);
+    free(session);
+}
+
+static const struct sm_conn_ops sm_http_conn_ops = {
+    .input = sm_http_input,
+    .eof = sm_http_eof,
+    .broken = sm_http_broken,
+    .drained = sm_http_drained,
+    .timeout = sm_http_timeout,
+    .free = sm_http_free,
+};
+
+// --- responses ---
+
+static struct sm_http_session *sm_http_of(const struct sm_exchange *exchange) {
+    return SM_CONTAINER(exchange->session, struct sm_http_session, base);
+}
+
+// "Date: …\r\nServer: smiskd\r\n", made once a second (RFC 9110 6.6.1).
+static struct sm_str sm_http_stamp(struct sm_engine *engine) {
+    time_t now = sm_clock_wall();
+    if (now != engine->stamp_time) {
+        struct tm parts;
+        gmtime_r(&now, &parts);
+        engine->stamp_time = now;
+        engine->stamp_len = strftime(engine->stamp, sizeof(engine->stamp),
+                                     "Date: %a, %d %b %Y %H:%M:%S GMT\r\nServer: smiskd\r\n", &parts);
+    }
+    return (struct sm_str){engine->stamp, engine->stamp_len};
+}
+
+static int sm_http_put_stamp(struct sm_exchange *exchange) {
+    struct sm_str stamp = sm_http_stamp(exchange->engine);
+    const size_t server_len = sizeof("Server: smiskd\r\n") - 1;
+    if (exchange->has_date) {
+        stamp.ptr += stamp.len - server_len;
+        stamp.len = server_len;
+    }
+    if (exchange->has_server) {
+        stamp.len -= server_len;
+    }
+    return sm_bytes_append_str(&exchange->engine->head, stamp);
+}
+
+// How the client learns where the body ends (RFC 9112 6).
+static int sm_http_put_framing(struct sm_exchange *exchange, const struct sm_http_session *session) {
+    struct sm_bytes *head = &exchange->engine->head;
+    if (exchange->status == 204 || (exchange->no_body && exchange->out_len < 0)) {
+        return 0;
+    }
+    if (exchange->status == 304 && exchange->out_len == 0) {
+        return 0; // a length there would speak of the representation (RFC 9110 8.6)
+    }
+    if (exchange->out_len >= 0) {
+        char field[16 + SM_U64_DIGITS + 2] = "Content-Length: ";
+        size_t len = 16 + sm_u64_dec(field + 16, (uint64_t)exchange->out_len);
+        memcpy(field + len, "\r\n", 2);
+        return sm_bytes_append(head, field, len + 2);
+    }
+    if (session->parser.minor >= 1) {
+        exchange->chunked = true;
+        return sm_bytes_append_str(head, SM_STR("Transfer-Encoding: chunked\r\n"));
+    }
+    exchange->must_close = true;
+    return 0;
+}
+
+static int sm_http_commit(struct sm_exchange *exchange) {
+    struct sm_http_session *session = sm_http_of(exchange);
+    struct sm_bytes *head = &exchange->engine->head;
+    int r = sm_http_put_stamp(exchange);
+    r = r < 0 ? r : sm_http_put_framing(exchange, session);
+    exchange->must_close = exchange->must_close || !session->parser.keep_alive || exchange->engine->draining;
+    if (r == 0 && exchange->must_close) {
+        r = sm_bytes_append_str(head, SM_STR("Connection: close\r\n"));
+    } else if (r == 0 && session->parser.minor == 0) {
+        r = sm_bytes_append_str(head, SM_STR("Connection: keep-alive\r\n"));
+    }
+    r = r < 0 ? r : sm_bytes_append(head, "\r\n", 2);
+    return r < 0 ? r : sm_conn_write(&session->base.conn, head->data, head->len);
+}
+
+static int sm_http_body(struct sm_exchange *exchange, struct sm_str data, void (*release)(void *), void *owner) {
+    struct sm_conn *conn = &exchange->session->conn;
+    int r = 0;
+    if (exchange->chunked) {
+        char size[SM_U64_HEX_DIGITS + 2];
+        size_t len = sm_u64_hex(size, data.len);
+        memcpy(size + len, "\r\n", 2);
+        r = sm_conn_write(conn, size, len + 2);
+    }
+    if (release == NULL) {
+        r = r < 0 ? r : sm_conn_write(conn, data.ptr, data.len);
+    } else if (r < 0) {
+        release(owner);
+    } else {
+        r = sm_outq_borrow(&conn->out, data.ptr, data.len, release, owner);
+    }
+    return r < 0 || !exchange->chunked ? r : sm_conn_write(conn, "\r\n", 2);
+}
+
+static void sm_http_end(struct sm_exchange *exchange, uint32_t app_status) {
+    (void)app_status;
+    if (exchange->chunked && sm_conn_write(&exchange->session->conn, "0\r\n\r\n", 5) < 0) {
+        exchange->must_close = true;
+    }
+}
+
+static void sm_http_flush(struct sm_session *session) {
+    sm_conn_flush(&session->conn);
+}
+
+static void sm_http_finished(struct sm_exchange *exchange) {
+    struct sm_http_session *session = sm_http_of(exchange);
+    struct sm_conn *conn = &session->base.conn;
+    // A client that still sends would have its answer destroyed by a reset when we close.
+    bool linger = exchange->phase == SM_PHASE_ENDED && !exchange->aborted;
+    bool keep = linger && !exchange->must_close;
+    session->current = NULL;
+    session->served = true;
+    sm_exchange_free(exchange);
+    if (keep) {
+        sm_conn_flush(conn);
+        keep = !conn->is_broken;
+    }
+    if (!keep && conn->is_broken) {
+        sm_conn_close(conn);
+    } else if (!keep) {
+        sm_conn_finish(conn, linger && (conn->in.len > 0 || conn->readable || session->unread));
+    } else {
+        conn->paused = false;
+        sm_conn_deadline(conn, session->base.engine->settings->keepalive_timeout);
+        if (session->base.engine->draining && conn->in.len == 0) {
+            sm_conn_finish(conn, false);
+        } else if (conn->in.len > 0 || conn->readable || conn->eof) {
+            sm_conn_process(conn);
+        } else {
+            sm_conn_park(conn);
+        }
+    }
+}
+
+static bool sm_http_look(struct sm_exchange *exchange) {
+    struct sm_conn *conn = &exchange->session->conn;
+    sm_conn_peek(conn, SM_SCRATCH_SIZE);
+    return conn->eof || conn->is_broken;
+}
+
+static void sm_http_drain(struct sm_session *base) {
+    struct sm_http_session *session = SM_CONTAINER(base, struct sm_http_session, base);
+    struct sm_conn *conn = &base->conn;
+    if (conn->finishing || conn->is_closed || session->current != NULL) {
+        return;
+    }
+    // What has come already is still served.
+    conn->readable = true;
+    sm_conn_process(conn);
+    if (session->current == NULL && !conn->finishing && !conn->is_closed) {
+        if (session->served) {
+            sm_conn_finish(conn, false);
+        } else {
+            sm_conn_deadline(conn, SM_DRAIN_GRACE_MS);
+        }
+    }
+}
+
+static const struct sm_session_ops sm_http_ops = {
+    .status_prefix = "HTTP/1.1 ",
+    .commit = sm_http_commit,
+    .body = sm_http_body,
+    .end = sm_http_end,
+    .flush = sm_http_flush,
+    .finished = sm_http_finished,
+    .look = sm_http_look,
+    .drain = sm_http_drain,
+};
+
+struct sm_session *sm_http_open(struct sm_engine *engine, int fd, const struct sm_peer *peer, bool overloaded) {
+    struct sm_http_session *session = calloc(1, sizeof(*session));
+    if (session == NULL) {
+        close(fd);
+        return NULL;
+    }
+    sm_conn_init(&session->base.conn, &engine->net, fd, &sm_http_conn_ops);
+    sm_session_init(&session->base, engine, &sm_http_ops);
+    session->base.conn.peer = *peer;
+    sm_conn_deadline(&session->base.conn, engine->settings->header_timeout);
+    if (overloaded && sm_http_begin(session)) {
+        sm_http_refuse(session, "", 0, 503, "max_connections are open");
+    }
+    return &session->base;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// Between engine and protocols: what an exchange and a session look like from inside. Only host/engine
+// includes this.
+#pragma once
+
+#include "engine/engine.h"
+#include "engine/exchange.h"
+#include "engine/spool.h"
+#include "proto/message.h"
+
+struct sm_session;
+
+// How long a draining worker waits for the first request of a connection that it has accepted.
+enum { SM_DRAIN_GRACE_MS = 500 };
+
+enum sm_exchange_phase {
+    SM_PHASE_HEAD,   // head or params are coming in
+    SM_PHASE_BODY,   // body is coming in
+    SM_PHASE_READY,  // complete, waits for the application
+    SM_PHASE_OPEN,   // the application has it
+    SM_PHASE_ENDED,  // the response is complete
+};
+
+struct sm_exchange {
+    struct sm_list node;          // engine->ready or ->yielded
+    struct sm_list in_session;    // the session's exchanges
+    struct sm_exchange *next_free;
+    struct sm_engine *engine;
+    struct sm_session *session;
+    struct sm_head head;
+    struct sm_bytes block;        // what head's spans lie in
+    struct sm_spool body;
+    struct sm_spool filter_data;
+    void *user;
+    uint32_t serial;              // 0: not numbered yet
+    uint16_t id;                  // FastCGI request id
+    uint8_t role;                 // enum sm_role
+    uint8_t phase;                // enum sm_exchange_phase
+    bool keep_conn;               // FastCGI: FCGI_KEEP_CONN
+    bool params_ended, stdin_ended, data_ended, used_stderr; // FastCGI
+    bool running;                 // inside a call of the application
+    bool wants_room;              // FULL was said
+    bool aborted;                 // the client has gone
+    // The response.
+    bool started, committed, chunked, has_date, has_server;
+    bool no_body;                 // HEAD, 204, 304
+    bool must_close;              // the connection cannot serve another request after this one
+    uint16_t status;
+    int64_t out_len;              // declared body bytes; -1: unknown
+    uint64_t out_sent;
+    char peer[SM_HOST_TEXT_MAX], local[SM_HOST_TEXT_MAX], id_text[32]; // filled when asked for
+};
+
+// A protocol over a connection. Every call concerns an exchange of this session.
+struct sm_session_ops {
+    const char *status_prefix;     // "HTTP/1.1 " or "Status: "
+    // engine->head holds status line and fields; adds what the protocol adds and queues it. 0 or -ENOMEM.
+    int (*commit)(struct sm_exchange *exchange);
+    // Queues body bytes, framed. `release` NULL: copies; else borrows. 0 or -ENOMEM.
+    int (*body)(struct sm_exchange *exchange, struct sm_str data, void (*release)(void *), void *owner);
+    // Queues what ends a complete response.
+    void (*end)(struct sm_exchange *exchange, uint32_t app_status);
+    // Sends what is queued.
+    void (*flush)(struct sm_session *session);
+    // The exchange has ended, or the client has gone: lets go of it and goes on with the connection.
+    void (*finished)(struct sm_exchange *exchange);
+    // Looks at the socket whether the client has left, or will send no more.
+    bool (*look)(struct sm_exchange *exchange);
+    // Text for the front server; NULL where the protocol has no such way.
+    void (*log)(struct sm_exchange *exchange, struct sm_str text);
+    // The engine drains: close if idle.
+    void (*drain)(struct sm_session *session);
+};
+
+struct sm_session {
+    struct sm_conn conn;
+    const struct sm_session_ops *ops;
+    struct sm_engine *engine;
+    struct sm_list node; // engine->sessions
+};
+
+// Each takes the descriptor and starts a session; `overloaded`: one that only says so. NULL: no memory (fd closed).
+struct sm_session *sm_http_open(struct sm_engine *engine, int fd, const struct sm_peer *peer, bool overloaded);
+struct sm_session *sm_fcgi_open(struct sm_engine *engine, int fd, const struct sm_peer *peer, bool overloaded);
+void sm_session_init(struct sm_session *session, struct sm_engine *engine, const struct sm_session_ops *ops);
+// Unlinks the session from its engine; to be called by the protocol's `free`.
+void sm_session_deinit(struct sm_session *session);
+
+// A pooled exchange for the session, phase HEAD, `n_fields` fields at least. NULL: no memory.
+struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kind kind);
+// Back into the pool. Not while it is on the ready list's way through the application.
+void sm_exchange_free(struct sm_exchange *exchange);
+// Complete: hands it to the application at the next opportunity.
+void sm_exchange_ready(struct sm_exchange *exchange);
+// The client has gone: tells the application, unless it is inside a call, which is told by GONE. The session's
+// `finished` follows from the engine's run list.
+void sm_exchange_abort(struct sm_exchange *exchange);
+// There is room in the output again.
+void sm_exchange_drained(struct sm_exchange *exchange);
+// Answers a request that the application never sees, and logs why.
+void sm_exchange_refuse(struct sm_exchange *exchange, int status, const char *reason);
+// Ends without a complete response.
+void sm_exchange_break(struct sm_exchange *exchange);
+// Adds received body bytes; answers 413 or 500 itself. False when it did.
+bool sm_exchange_receive(struct sm_exchange *exchange, struct sm_spool *spool, struct sm_str data);

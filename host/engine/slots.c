@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// One worker as the master sees it: forked, ready, stopping, gone. Forking happens in master.c.
+#define _GNU_SOURCE
+#include "engine/slots.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 30000, STABLE_MS = 10000, KILL_GRACE_MS = 2000 };
+
+static void sm_slot_timer(struct sm_timer *timer) {
+    struct sm_slot *slot = SM_CONTAINER(timer, struct sm_slot, timer);
+    switch ((enum sm_slot_state)slot->state) {
+    case SM_SLOT_EMPTY:
+        if (!sm_slot_start(slot)) {
+            sm_slot_restart_later(slot);
+        }
+        break;
+    case SM_SLOT_STARTING:
+        sm_log(SM_LOG_ERROR, "worker %u (pid %d) was not ready within startup_timeout; killing it", slot->index,
+               (int)slot->pid);
+        kill(slot->pid, SIGKILL);
+        break;
+    case SM_SLOT_STOPPING:
+        sm_log(SM_LOG_ERROR, "worker %u (pid %d) did not end within shutdown_timeout; killing it", slot->index,
+               (int)slot->pid);
+        kill(slot->pid, SIGKILL);
+        break;
+    case SM_SLOT_READY:
+        break;
+    }
+}
+
+static void sm_slot_readable(struct sm_source *source, unsigned flags) {
+    (void)flags;
+    struct sm_slot *slot = SM_CONTAINER(source, struct sm_slot, ready);
+    char byte = 0;
+    ssize_t n = read(source->fd, &byte, 1);
+    if (n < 0 && errno == EINTR) {
+        return;
+    }
+    sm_loop_remove(&slot->master->loop, source);
+    close(source->fd);
+    source->fd = -1;
+    if (n == 1 && byte == 'R' && slot->state == SM_SLOT_STARTING) {
+        slot->state = SM_SLOT_READY;
+        sm_timer_clear(&slot->timer);
+        sm_master_slot_ready(slot);
+    }
+}
+
+struct sm_slot *sm_slot_new(struct sm_master *master, uint32_t index) {
+    struct sm_slot *slot = calloc(1, sizeof(*slot));
+    if (slot == NULL) {
+        sm_log(SM_LOG_ERROR, "no memory for another worker");
+        return NULL;
+    }
+    slot->master = master;
+    slot->index = index;
+    slot->ready = (struct sm_source){.fd = -1, .ready = sm_slot_readable};
+    sm_timer_init(&slot->timer, sm_slot_timer);
+    sm_list_init(&slot->node);
+    sm_list_append(&master->slots, &slot->node);
+    return slot;
+}
+
+void sm_slot_free(struct sm_slot *slot) {
+    if (slot->ready.fd >= 0) {
+        sm_loop_remove(&slot->master->loop, &slot->ready);
+        close(slot->ready.fd);
+    }
+    sm_timer_clear(&slot->timer);
+    sm_list_remove(&slot->node);
+    free(slot);
+}
+
+void sm_slot_stop(struct sm_slot *slot) {
+    struct sm_master *master = slot->master;
+    if (slot->pid == 0) {
+        sm_slot_free(slot);
+        return;
+    }
+    slot->state = SM_SLOT_STOPPING;
+    kill(slot->pid, SIGTERM);
+    uint64_t patience = master->settings->shutdown_timeout;
+    if (patience > 0) {
+        sm_timer_set(&master->wheel, &slot->timer, master->now + patience + KILL_GRACE_MS);
+    }
+}
+
+void sm_slot_restart_later(struct sm_slot *slot) {
+    struct sm_master *master = slot->master;
+    slot->failures = master->now - slot->started_at >= STABLE_MS ? 0 : slot->failures + 1;
+    uint64_t pause = 0;
+    if (slot->failures > 0) {
+        unsigned shift = slot->failures < 10 ? slot->failures - 1 : 9;
+        pause = (uint64_t)BACKOFF_FIRST_MS << shift;
+        pause = pause < BACKOFF_MAX_MS ? pause : BACKOFF_MAX_MS;
+    }
+    slot->state = SM_SLOT_EMPTY;
+    if (slot->failures > 2) {
+        sm_log(SM_LOG_WARNING, "worker %u has ended %u times in a row; next start in %.1f s", slot->index,
+               slot->failures, (double)pause / 1000);
+    }
+    sm_timer_set(&master->wheel, &slot->timer, master->now + pause);
+}
+
+void sm_slot_describe(int wait_status, char *out, size_t cap) {
+    if (WIFSIGNALED(wait_status)) {
+        int number = WTERMSIG(wait_status);
+        snprintf(out, cap, "was killed by signal %d (%s)%s", number, strsignal(number),
+                 WCOREDUMP(wait_status) ? ", core dumped" : "");
+    } else {
+        snprintf(out, cap, "exited with status %d", WEXITSTATUS(wait_status));
+    }
+}

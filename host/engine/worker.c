@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// A worker: application first, then listeners, then "ready". Signals come as events between two requests.
+#define _GNU_SOURCE
+#include "engine/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "engine/engine.h"
+#include "engine/process.h"
+#include "net/signals.h"
+
+struct sm_worker {
+    const struct sm_worker_options *options;
+    struct sm_engine engine;
+    struct sm_source signals;
+    struct sm_source lifeline;
+    struct sm_timer deadline; // of draining
+    bool expired;
+};
+
+static void sm_worker_drain(struct sm_worker *worker) {
+    uint64_t timeout = worker->options->settings->shutdown_timeout;
+    if (!worker->engine.draining && timeout > 0) {
+        sm_timer_set(&worker->engine.net.wheel, &worker->deadline, worker->engine.net.now + timeout);
+    }
+    sm_engine_drain(&worker->engine);
+}
+
+static void sm_worker_expire(struct sm_timer *timer) {
+    struct sm_worker *worker = SM_CONTAINER(timer, struct sm_worker, deadline);
+    sm_log(SM_LOG_WARNING, "%u connections are still busy after shutdown_timeout; closing them",
+           worker->engine.n_sessions);
+    worker->expired = true;
+}
+
+static void sm_worker_signal(struct sm_source *source, unsigned flags) {
+    (void)flags;
+    struct sm_worker *worker = SM_CONTAINER(source, struct sm_worker, signals);
+    int number;
+    while ((number = sm_signals_next()) != 0) {
+        if (number == SIGTERM) {
+            sm_worker_drain(worker);
+        } else if (number == SIGUSR1) {
+            sm_log_open(worker->options->settings->error_log);
+        }
+    }
+}
+
+static void sm_worker_orphaned(struct sm_source *source, unsigned flags) {
+    (void)flags;
+    struct sm_worker *worker = SM_CONTAINER(source, struct sm_worker, lifeline);
+    sm_log(SM_LOG_ERROR, "the master is gone; finishing");
+    sm_loop_remove(&worker->engine.net.loop, source);
+    sm_worker_drain(worker);
+}
+
+static void sm_worker_quit(int number) {
+    (void)number;
+    _exit(SM_EXIT_OK);
+}
+
+static void sm_worker_ignore(int number) {
+    (void)number;
+}
+
+// INT from a terminal reaches the whole group: the master decides what it means. A handler, unlike SIG_IGN, is not
+// inherited by programs that the application starts.
+static int sm_worker_signals(struct sm_worker *worker) {
+    static const int watched[] = {SIGTERM, SIGUSR1, 0};
+    int fd = sm_signals_open(watched);
+    if (fd < 0) {
+        return fd;
+    }
+    struct sigaction quit = {.sa_handler = sm_worker_quit};
+    struct sigaction ignore = {.sa_handler = sm_worker_ignore, .sa_flags = SA_RESTART};
+    sigaction(SIGQUIT, &quit, NULL);
+    sigaction(SIGINT, &ignore, NULL);
+    sigaction(SIGHUP, &ignore, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    worker->signals = (struct sm_source){.fd = fd, .ready = sm_worker_signal};
+    return sm_loop_add_level(&worker->engine.net.loop, &worker->signals);
+}
+
+static int sm_worker_watch(struct sm_worker *worker) {
+    int fd = worker->options->lifeline_fd;
+    if (fd < 0) {
+        return 0;
+    }
+    worker->lifeline = (struct sm_source){.fd = fd, .ready = sm_worker_orphaned};
+    return sm_loop_add_level(&worker->engine.net.loop, &worker->lifeline);
+}
+
+static void sm_worker_report_ready(int fd) {
+    ssize_t n;
+    do {
+        n = write(fd, "R", 1);
+    } while (n < 0 && errno == EINTR);
+    close(fd);
+}
+
+static int sm_worker_serve(struct sm_worker *worker) {
+    const struct sm_worker_options *options = worker->options;
+    struct sm_engine *engine = &worker->engine;
+    int r = sm_engine_listen(engine, options->listeners, options->settings->n_listen);
+    if (r < 0) {
+        sm_log(SM_LOG_CRITICAL, "cannot watch the listeners: %s", strerror(-r));
+        return SM_EXIT_SYSTEM;
+    }
+    sm_worker_report_ready(options->ready_fd);
+    while (!worker->expired && !(engine->draining && sm_engine_idle(engine))) {
+        r = sm_engine_turn(engine, -1);
+        if (r < 0) {
+            sm_log(SM_LOG_CRITICAL, "waiting for events: %s", strerror(-r));
+            return SM_EXIT_SYSTEM;
+        }
+    }
+    return SM_EXIT_OK;
+}
+
+int sm_worker_run(const struct sm_worker_options *options) {
+    struct sm_worker worker = {.options = options};
+    int r = sm_engine_init(&worker.engine, options->settings, options->app);
+    if (r < 0) {
+        sm_log(SM_LOG_CRITICAL, "cannot start a worker: %s", strerror(-r));
+        return SM_EXIT_SYSTEM;
+    }
+    worker.engine.generation = options->generation;
+    sm_timer_init(&worker.deadline, sm_worker_expire);
+    r = sm_worker_signals(&worker);
+    r = r < 0 ? r : sm_worker_watch(&worker);
+    int status = SM_EXIT_SYSTEM;
+    if (r < 0) {
+        sm_log(SM_LOG_CRITICAL, "cannot start a worker: %s", strerror(-r));
+    } else {
+        status = sm_process_drop(options->settings);
+    }
+    if (status == SM_EXIT_OK) {
+        status = options->app->ops->start(options->app, &worker.engine);
+        if (status == SM_EXIT_OK) {
+            status = sm_worker_serve(&worker);
+            sm_timer_clear(&worker.deadline);
+            sm_engine_deinit(&worker.engine);
+            options->app->ops->stop(options->app);
+            return status;
+        }
+    }
+    sm_engine_deinit(&worker.engine);
+    return status;
+}

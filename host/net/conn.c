@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+// Connections. Edge-triggered: `readable` and `writable` are what is known, and a system call is made only when
+// they say so. A connection whose request came with its first bytes, and that ends with the answer, never
+// meets epoll at all.
+#define _GNU_SOURCE
+#include "net/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { READS_PER_TURN = 8 };
+
+static void sm_conn_ready(struct sm_source *source, unsigned flags);
+static void sm_conn_fire(struct sm_timer *timer);
+
+int sm_net_init(struct sm_net *net) {
+    *net = (struct sm_net){.now = sm_clock_ms(), .write_buffer = 262144};
+    sm_list_init(&net->pending);
+    sm_list_init(&net->dead);
+    sm_wheel_init(&net->wheel, net->now);
+    net->scratch = malloc(SM_SCRATCH_SIZE);
+    if (net->scratch == NULL) {
+        return -ENOMEM;
+    }
+    int r = sm_loop_init(&net->loop);
+    if (r < 0) {
+        free(net->scratch);
+    }
+    return r;
+}
+
+void sm_net_deinit(struct sm_net *net) {
+    sm_net_reap(net);
+    sm_seg_pool_deinit(&net->segs);
+    sm_loop_deinit(&net->loop);
+    free(net->scratch);
+}
+
+void sm_net_pending(struct sm_net *net) {
+    // Only those that wait now: one that is put off again waits for the next turn.
+    struct sm_list todo;
+    sm_list_init(&todo);
+    if (!sm_list_empty(&net->pending)) {
+        sm_list_append(&net->pending, &todo);
+        sm_list_remove(&net->pending);
+    }
+    struct sm_list *node;
+    while ((node = sm_list_pop(&todo)) != NULL) {
+        sm_conn_process(SM_CONTAINER(node, struct sm_conn, node));
+    }
+}
+
+void sm_net_reap(struct sm_net *net) {
+    struct sm_list *node;
+    while ((node = sm_list_pop(&net->dead)) != NULL) {
+        struct sm_conn *conn = SM_CONTAINER(node, struct sm_conn, node);
+        conn->ops->free(conn);
+    }
+}
+
+void sm_conn_init(struct sm_conn *conn, struct sm_net *net, int fd, const struct sm_conn_ops *ops) {
+    *conn = (struct sm_conn){.source = {.fd = fd, .ready = sm_conn_ready}, .ops = ops, .net = net};
+    conn->readable = conn->writable = true;
+    sm_list_init(&conn->node);
+    sm_timer_init(&conn->timer, sm_conn_fire);
+}
+
+static void sm_conn_defer(struct sm_conn *conn) {
+    if (!sm_list_linked(&conn->node)) {
+        sm_list_append(&conn->net->pending, &conn->node);
+    }
+}
+
+// --- deadlines ---
+
+static void sm_conn_arm(struct sm_conn *conn) {
+    uint64_t at = conn->deadline;
+    if (conn->write_deadline != 0 && (at == 0 || conn->write_deadline < at)) {
+        at = conn->write_deadline;
+    }
+    // A later deadline needs no work now: the timer fires early and looks again.
+    if (at != 0 && (!sm_timer_active(&conn->timer) || conn->timer.at > at)) {
+        sm_timer_set(&conn->net->wheel, &conn->timer, at);
+    }
+}
+
+static void sm_conn_fire(struct sm_timer *timer) {
+    struct sm_conn *conn = SM_CONTAINER(timer, struct sm_conn, timer);
+    uint64_t now = conn->net->now;
+    bool read_due = conn->deadline != 0 && conn->deadline <= now;
+    bool write_due = conn->write_deadline != 0 && conn->write_deadline <= now;
+    if (!read_due && !write_due) {
+        sm_conn_arm(conn);
+    } else if (conn->finishing) {
+        sm_conn_close(conn);
+    } else {
+        conn->deadline = read_due ? 0 : conn->deadline;
+        conn->ops->timeout(conn, write_due ? SM_CONN_WRITE_TIMEOUT : SM_CONN_READ_TIMEOUT);
+    }
+}
+
+void sm_conn_deadline(struct sm_conn *conn, uint64_t timeout_ms) {
+    conn->deadline = timeout_ms == 0 ? 0 : conn->net->now + timeout_ms;
+    if (conn->source.registered) {
+        sm_conn_arm(conn);
+    }
+}
+
+void sm_conn_park(struct sm_conn *conn) {
+    if (conn->is_closed) {
+        return;
+    }
+    if (!conn->source.registered && sm_loop_add_stream(&conn->net->loop, &conn->source) < 0) {
+        conn->is_broken = true;
+        sm_conn_defer(conn);
+        return;
+    }
+    sm_conn_arm(conn);
+}
+
+// --- input ---
+
+// Reads once into the scratch. >0 bytes; 0 nothing to be had now (an end or an error was noted).
+static size_t sm_conn_recv(struct sm_conn *conn) {
+    ssize_t n;
+    do {
+        n = recv(conn->source.fd, conn->net->scratch, SM_SCRATCH_SIZE, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        // A short read has emptied the socket (epoll(7)), but an announced end must still be read.
+        conn->readable = n == SM_SCRATCH_SIZE || conn->hangup;
+        return (size_t)n;
+    }
+    conn->readable = false;
+    if (n == 0) {
+        conn->eof = conn->hangup = true;
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        conn->is_broken = true;
+    }
+    return 0;
+}
+
+static void sm_conn_feed_stored(struct sm_conn *conn) {
+    size_t used = conn->ops->input(conn, conn->in.data, conn->in.len);
+    if (used == conn->in.len) {
+        sm_bytes_deinit(&conn->in);
+    } else {
+        sm_bytes_consume(&conn->in, used);
+    }
+}
+
+// Feeds fresh bytes, straight from the scratch where nothing waits before them.
+static void sm_conn_feed_fresh(struct sm_conn *conn, size_t len) {
+    const char *data = conn->net->scratch;
+    if (conn->in.len == 0) {
+        size_t used = conn->ops->input(conn, data, len);
+        if (used == len) {
+            return;
+        }
+        if (sm_bytes_append(&conn->in, data + used, len - used) < 0) {
+            conn->is_broken = true;
+        }
+        return;
+    }
+    if (sm_bytes_append(&conn->in, data, len) < 0) {
+        conn->is_broken = true;
+        return;
+    }
+    sm_conn_feed_stored(conn);
+}
+
+static void sm_conn_discard(struct sm_conn *conn) {
+    for (int i = 0; i < READS_PER_TURN * 4 && conn->readable; i++) {
+        sm_conn_recv(conn);
+    }
+    if (conn->eof || conn->is_broken) {
+        conn->linger = false;
+    }
+    if (conn->is_broken || (conn->out.bytes == 0 && !conn->linger)) {
+        sm_conn_close(conn);
+    } else if (conn->readable) {
+        sm_conn_defer(conn);
+    }
+}
+
+static bool sm_conn_wants_input(const struct sm_conn *conn) {
+    return conn->readable && !conn->paused && !conn->finishing && !conn->is_closed && !conn->is_broken;
+}
+
+void sm_conn_process(struct sm_conn *conn) {
+    if (conn->finishing && !conn->is_closed) {
+        sm_conn_discard(conn);
+    }
+    if (conn->in.len > 0 && !conn->paused && !conn->finishing && !conn->is_closed) {
+        sm_conn_feed_stored(conn);
+    }
+    for (int i = 0; sm_conn_wants_input(conn); i++) {
+        if (i == READS_PER_TURN) {
+            sm_conn_defer(conn);
+            break;
+        }
+        size_t n = sm_conn_recv(conn);
+        if (n > 0) {
+            sm_conn_feed_fresh(conn, n);
+        }
+    }
+    if (conn->is_closed || conn->finishing) {
+        return;
+    }
+    if (conn->is_broken) {
+        conn->ops->broken(conn);
+    } else if (conn->eof && !conn->paused) {
+        conn->ops->eof(conn);
+    } else if (!conn->paused) {
+        sm_conn_park(conn);
+    }
+}
+
+bool sm_conn_peek(struct sm_conn *conn, size_t cap) {
+    conn->readable = true;
+    bool fresh = false;
+    while (conn->readable && !conn->eof && !conn->is_broken && conn->in.len < cap) {
+        size_t n = sm_conn_recv(conn);
+        if (n > 0 && sm_bytes_append(&conn->in, conn->net->scratch, n) < 0) {
+            conn->is_broken = true;
+        }
+        fresh = fresh || n > 0;
+    }
+    return fresh || conn->eof || conn->is_broken;
+}
+
+static void sm_conn_ready(struct sm_source *source, unsigned flags) {
+    struct sm_conn *conn = SM_CONTAINER(source, struct sm_conn, source);
+    conn->hangup = conn->hangup || (flags & SM_HANGUP) != 0;
+    conn->readable = conn->readable || (flags & SM_READABLE) != 0;
+    if ((flags & SM_WRITABLE) != 0) {
+        conn->writable = true;
+        if (conn->out.bytes > 0) {
+            sm_conn_flush(conn);
+        }
+    }
+    conn->is_broken = conn->is_broken || (flags & SM_BROKEN) != 0;
+    if (conn->is_broken && conn->paused && !conn->finishing) {
+        conn->ops->broken(conn);
+        return;
+    }
+    if (conn->full && conn->out.bytes <= conn->net->write_buffer / 2) {
+        conn->full = false;
+        conn->ops->drained(conn);
+    }
+    if (!conn->is_closed && (conn->readable || conn->finishing)) {
+        sm_conn_process(conn);
+    }
+}
+
+// --- output ---
+
+bool sm_conn_full(struct sm_conn *conn) {
+    if (conn->out.bytes >= conn->net->write_buffer) {
+        conn->full = true;
+    }
+    return conn->full;
+}
+
+static ssize_t sm_conn_send(struct sm_conn *conn) {
+    struct iovec iov[SM_OUTQ_IOV];
+    int n_iov = sm_outq_gather(&conn->out, iov);
+    if (n_iov == 1) {
+        return send(conn->source.fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
+    }
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)n_iov};
+    return sendmsg(conn->source.fd, &message, MSG_NOSIGNAL);
+}
+
+void sm_conn_flush(struct sm_conn *conn) {
+    struct sm_net *net = conn->net;
+    while (conn->out.bytes > 0 && conn->writable && !conn->is_broken) {
+        ssize_t n = sm_conn_send(conn);
+        if (n >= 0) {
+            sm_outq_sent(&conn->out, &net->segs, (size_t)n);
+            conn->write_deadline = 0;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            conn->writable = false;
+        } else if (errno != EINTR) {
+            conn->is_broken = true;
+        }
+    }
+    if (conn->is_broken) {
+        sm_outq_clear(&conn->out, &net->segs);
+    }
+    if (conn->out.bytes == 0) {
+        conn->write_deadline = 0;
+    } else if (conn->write_deadline == 0) {
+        conn->write_deadline = net->write_timeout == 0 ? 0 : net->now + net->write_timeout;
+        sm_conn_park(conn);
+    }
+    if (conn->finishing && conn->out.bytes == 0 && conn->linger && !conn->shut) {
+        shutdown(conn->source.fd, SHUT_WR);
+        conn->shut = true;
+    }
+}
+
+void sm_conn_finish(struct sm_conn *conn, bool linger) {
+    if (conn->is_closed || conn->finishing) {
+        return;
+    }
+    conn->finishing = true;
+    conn->linger = linger && !conn->eof;
+    sm_bytes_deinit(&conn->in);
+    sm_conn_flush(conn);
+    if (conn->is_broken || (conn->out.bytes == 0 && !conn->linger)) {
+        sm_conn_close(conn);
+        return;
+    }
+    sm_conn_park(conn);
+    sm_conn_deadline(conn, conn->linger ? conn->net->linger_timeout : 0);
+    if (conn->linger) {
+        sm_conn_defer(conn);
+    }
+}
+
+void sm_conn_close(struct sm_conn *conn) {
+    if (conn->is_closed) {
+        return;
+    }
+    conn->is_closed = true;
+    sm_timer_clear(&conn->timer);
+    sm_loop_remove(&conn->net->loop, &conn->source);
+    close(conn->source.fd);
+    conn->source.fd = -1;
+    sm_outq_clear(&conn->out, &conn->net->segs);
+    sm_bytes_deinit(&conn->in);
+    sm_list_remove(&conn->node);
+    sm_list_append(&conn->net->dead, &conn->node);
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+// What a native handler returned, as a response (see answer.h). A plain str takes the shortest way through this file;
+// everything else is sorted out after it.
+#include "py/answer.h"
+
+#include <errno.h>
+
+#include "py/response.h"
+#include "py/stream.h"
+
+enum { BY_REFERENCE = 16 * 1024 }; // bytes from which a body is lent to the engine, not copied
+
+#define HTML SM_STR("text/html; charset=utf-8")
+#define OCTETS SM_STR("application/octet-stream")
+#define JSON SM_STR("application/json")
+
+// --- outcomes of the engine ---
+
+// What is wrong with a head that the engine refuses; `field` may be NULL.
+static enum smpy_answer_outcome refuse(struct smpy_app *app, int outcome, PyObject *field) {
+    static const char *const reasons[] = {
+        [SM_EXCHANGE_BAD_NAME] = "a header name that is no token (RFC 9110 5.1)",
+        [SM_EXCHANGE_BAD_VALUE] = "a header value with CR, LF or NUL in it",
+        [SM_EXCHANGE_BAD_LENGTH] = "a Content-Length that is no number or disagrees with the body",
+        [SM_EXCHANGE_TOO_LARGE] = "more headers than 1 MiB",
+        [SM_EXCHANGE_BAD_STATUS] = "a status that is not between 200 and 999",
+        [SM_EXCHANGE_BAD_FIELD] = "a header that only the server may send",
+    };
+    if (outcome < 0) {
+        errno = -outcome;
+        PyErr_SetFromErrno(PyExc_OSError);
+        return SMPY_ANSWER_ERROR;
+    }
+    const char *reason = (size_t)outcome < sizeof reasons / sizeof reasons[0] ? reasons[outcome] : NULL;
+    if (field == NULL) {
+        PyErr_Format(PyExc_ValueError, "%s returned %s", app->loaded.label, reason == NULL ? "?" : reason);
+    } else {
+        PyErr_Format(PyExc_ValueError, "%s returned %s: %R", app->loaded.label, reason == NULL ? "?" : reason, field);
+    }
+    return SMPY_ANSWER_ERROR;
+}
+
+// Turns an outcome of the engine into one of ours.
+static inline enum smpy_answer_outcome judge(struct smpy_app *app, int outcome, PyObject *field) {
+    switch (outcome) {
+    case 0:
+        return SMPY_ANSWER_DONE;
+    case SM_EXCHANGE_FULL:
+        return SMPY_ANSWER_FULL;
+    case SM_EXCHANGE_GONE:
+        return SMPY_ANSWER_GONE;
+    default:
+        return refuse(app, outcome, field);
+    }
+}
+
+// --- bytes ---
+
+struct sm_str smpy_answer_bytes(PyObject *object) {
+    if (PyBytes_Check(object)) {
+        return (struct sm_str){PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object)};
+    }
+    if (PyUnicode_IS_COMPACT_ASCII(object)) {
+        return (struct sm_str){(const char *)PyUnicode_1BYTE_DATA(object), (size_t)PyUnicode_GET_LENGTH(object)};
+    }
+    Py_ssize_t len = 0;
+    const char *text = PyUnicode_AsUTF8AndSize(object, &len);
+    return (struct sm_str){text, (size_t)len};
+}
+
+// The engine lets go of a body that it borrowed. It may do so after Python has ended: then the memory is gone.
+static void release_owner(void *owner) {
+    if (Py_IsInitialized()) {
+        Py_DECREF((PyObject *)owner);
+    }
+}
+
+enum smpy_answer_outcome smpy_answer_write(struct smpy_app *app, struct sm_exchange *exchange, struct sm_str bytes,
+                                           PyObject *owner) {
+    int outcome = bytes.len < BY_REFERENCE ? sm_exchange_write(exchange, bytes.ptr, bytes.len)
+                                           : sm_exchange_write_ref(exchange, bytes.ptr, bytes.len, release_owner,
+                                                                   Py_NewRef(owner));
+    return judge(app, outcome, NULL);
+}
+
+bool smpy_answer_has_no_body(struct sm_exchange *exchange, int status) {
+    return status == 204 || status == 304 || sm_exchange_head(exchange)->is_head_method;
+}
+
+// --- the head ---
+
+// Borrows the bytes of a header name or value.
+static struct sm_str header_text(struct smpy_app *app, PyObject *object) {
+    if (!PyUnicode_Check(object) && !PyBytes_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s returned a header with %.100s in it; names and values are str or bytes",
+                     app->loaded.label, Py_TYPE(object)->tp_name);
+        return (struct sm_str){NULL, 0};
+    }
+    return smpy_answer_bytes(object);
+}
+
+static enum smpy_answer_outcome write_field(struct smpy_app *app, struct sm_exchange *exchange, PyObject *pair,
+                                            bool *has_type) {
+    if (!(PyTuple_Check(pair) || PyList_Check(pair)) || PySequence_Fast_GET_SIZE(pair) != 2) {
+        PyErr_Format(PyExc_TypeError, "%s returned headers with %R among them; each is a pair (name, value)",
+                     app->loaded.label, pair);
+        return SMPY_ANSWER_ERROR;
+    }
+    struct sm_str name = header_text(app, PySequence_Fast_GET_ITEM(pair, 0));
+    struct sm_str value = name.ptr == NULL ? name : header_text(app, PySequence_Fast_GET_ITEM(pair, 1));
+    if (value.ptr == NULL) {
+        return SMPY_ANSWER_ERROR;
+    }
+    *has_type = *has_type || sm_str_ieq(name, SM_STR("Content-Type"));
+    return judge(app, sm_exchange_field(exchange, name, value), pair);
+}
+
+static enum smpy_answer_outcome write_fields(struct smpy_app *app, struct sm_exchange *exchange, PyObject *headers,
+                                             bool *has_type) {
+    enum smpy_answer_outcome outcome = SMPY_ANSWER_DONE;
+    PyObject *pairs = smpy_response_pairs(headers);
+    if (pairs == NULL) {
+        return SMPY_ANSWER_ERROR;
+    }
+    for (Py_ssize_t i = 0; outcome == SMPY_ANSWER_DONE && i < PyList_GET_SIZE(pairs); i++) {
+        outcome = write_field(app, exchange, PyList_GET_ITEM(pairs, i), has_type);
+    }
+    Py_DECREF(pairs);
+    return outcome;
+}
+
+static enum smpy_answer_outcome write_type(struct smpy_app *app, struct sm_exchange *exchange, PyObject *given,
+                                           struct sm_str usual) {
+    struct sm_str type = given == NULL ? usual : smpy_answer_bytes(given);
+    if (type.ptr == NULL) {
+        return SMPY_ANSWER_ERROR;
+    }
+    return type.len == 0 ? SMPY_ANSWER_DONE
+                         : judge(app, sm_exchange_field(exchange, SM_STR("Content-Type"), type), given);
+}
+
+enum smpy_answer_outcome smpy_answer_head(struct smpy_app *app, struct sm_exchange *exchange,
+                                          const struct smpy_answer *answer, struct sm_str usual, int64_t body_len) {
+    bool has_type = false;
+    enum smpy_answer_outcome outcome = judge(app, sm_exchange_start(exchange, answer->status, SM_STR("")), NULL);
+    if (outcome == SMPY_ANSWER_DONE && answer->headers != NULL) {
+        outcome = write_fields(app, exchange, answer->headers, &has_type);
+    }
+    if (outcome == SMPY_ANSWER_DONE && !has_type) {
+        outcome = write_type(app, exchange, answer->content_type, usual);
+    }
+    if (outcome == SMPY_ANSWER_DONE) {
+        outcome = judge(app, sm_exchange_commit(exchange, body_len), NULL);
+    }
+    return outcome == SMPY_ANSWER_FULL ? SMPY_ANSWER_DONE : outcome;
+}
+
+// --- whole bodies ---
+
+// Sends a body that is there whole, a str or bytes.
+static enum smpy_answer_outcome send_whole(struct smpy_app *app, struct sm_exchange *exchange,
+                                           const struct smpy_answer *answer, PyObject *body, struct sm_str usual) {
+    struct sm_str bytes = smpy_answer_bytes(body);
+    if (bytes.ptr == NULL) {
+        return SMPY_ANSWER_ERROR;
+    }
+    enum smpy_answer_outcome outcome = smpy_answer_head(app, exchange, answer, usual, (int64_t)bytes.len);
+    if (outcome == SMPY_ANSWER_DONE && bytes.len > 0) {
+        outcome = smpy_answer_write(app, exchange, bytes, body);
+    }
+    return outcome == SMPY_ANSWER_ERROR ? SMPY_ANSWER_ERROR : SMPY_ANSWER_DONE;
+}
+
+// Returns new: the bound method that writes JSON as this host does, compact and in UTF-8. Kept in the state.
+static PyObject *json_encoder(struct smpy_state *state) {
+    if (state->json_encode != NULL) {
+        return Py_NewRef(state->json_encode);
+    }
+    PyObject *encoder = NULL;
+    PyObject *type = smpy_import(state, SMPY_IMPORT_JSON_ENCODER);
+    PyObject *none = type == NULL ? NULL : PyTuple_New(0);
+    PyObject *options = none == NULL ? NULL : Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan",
+                                                            Py_False, "separators", ",", ":");
+    if (options != NULL) {
+        encoder = PyObject_Call(type, none, options);
+    }
+    if (encoder != NULL) {
+        state->json_encode = PyObject_GetAttrString(encoder, "encode");
+    }
+    Py_XDECREF(encoder);
+    Py_XDECREF(options);
+    Py_XDECREF(none);
+    return Py_XNewRef(state->json_encode);
+}
+
+static enum smpy_answer_outcome send_json(struct smpy_app *app, struct sm_exchange *exchange,
+                                          const struct smpy_answer *answer) {
+    PyObject *encode = json_encoder(app->state);
+    PyObject *text = encode == NULL ? NULL : PyObject_CallOneArg(encode, answer->body);
+    enum smpy_answer_outcome outcome = SMPY_ANSWER_ERROR;
+    if (text != NULL) {
+        outcome = send_whole(app, exchange, answer, text, JSON);
+    }
+    Py_XDECREF(text);
+    Py_XDECREF(encode);
+    return outcome;
+}
+
+// bytearray and memoryview may change while they wait to be sent: a copy is.
+static enum smpy_answer_outcome send_buffer(struct smpy_app *app, struct sm_exchange *exchange,
+                                            const struct smpy_answer *answer) {
+    PyObject *bytes = PyBytes_FromObject(answer->body);
+    if (bytes == NULL) {
+        return SMPY_ANSWER_ERROR;
+    }
+    enum smpy_answer_outcome outcome = send_whole(app, exchange, answer, bytes, OCTETS);
+    Py_DECREF(bytes);
+    return outcome;
+}
+
+// No body: 204 where the handler said nothing else.
+static enum smpy_answer_outcome send_nothing(struct smpy_app *app, struct sm_exchange *exchange,
+                                             const struct smpy_answer *answer) {
+    enum smpy_answer_outcome outcome = smpy_answer_head(app, exchange, answer, SM_STR(""), 0);
+    return outcome == SMPY_ANSWER_ERROR ? SMPY_ANSWER_ERROR : SMPY_ANSWER_DONE;
+}
+
+// --- all kinds ---
+
+static enum smpy_answer_outcome refuse_type(struct smpy_app *app, PyObject *body) {
+    bool is_async = PyCoro_CheckExact(body) || PyAsyncGen_CheckExact(body);
+    if (PyCoro_CheckExact(body)) {
+        PyObject *closed = PyObject_CallMethodNoArgs(body, app->state->name_close);
+        PyErr_Clear();
+        Py_XDECREF(closed);
+    }
+    PyErr_Format(PyExc_TypeError,
+                 "%s returned %.100s%s; a handler returns str, bytes, a dict or list (JSON), None, an iterable of bytes "
+                 "or str, a Response, (body, status) or (body, status, headers)",
+                 app->loaded.label, Py_TYPE(body)->tp_name,
+                 is_async ? ", and this version serves no asynchronous handlers" : "");
+    return SMPY_ANSWER_ERROR;
+}
+
+static bool is_buffer(PyObject *object) {
+    return PyByteArray_Check(object) || PyMemoryView_Check(object);
+}
+
+static enum smpy_answer_outcome send_body(struct smpy_app *app, struct sm_exchange *exchange,
+                                          const struct smpy_answer *answer, struct smpy_request *request) {
+    PyObject *body = answer->body;
+    if (PyUnicode_Check(body)) {
+        return send_whole(app, exchange, answer, body, HTML);
+    }
+    if (PyBytes_Check(body)) {
+        return send_whole(app, exchange, answer, body, OCTETS);
+    }
+    if (PyDict_Check(body) || PyList_Check(body)) {
+        return send_json(app, exchange, answer);
+    }
+    if (body == Py_None) {
+        return send_nothing(app, exchange, answer);
+    }
+    if (is_buffer(body)) {
+        return send_buffer(app, exchange, answer);
+    }
+    if (!PyTuple_Check(body) && (PyIter_Check(body) || Py_TYPE(body)->tp_iter != NULL)) {
+        return smpy_stream_begin(app, exchange, answer, request);
+    }
+    return refuse_type(app, body);
+}
+
+// (body, status) and (body, status, headers).
+static int unpack_tuple(struct smpy_app *app, PyObject *tuple, struct smpy_answer *answer) {
+    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+    if (n != 2 && n != 3) {
+        PyErr_Format(PyExc_TypeError, "%s returned a tuple of %zd; it is (body, status) or (body, status, headers)",
+                     app->loaded.label, n);
+        return -1;
+    }
+    answer->body = PyTuple_GET_ITEM(tuple, 0);
+    answer->status = smpy_response_status(PyTuple_GET_ITEM(tuple, 1));
+    answer->headers = n == 3 && PyTuple_GET_ITEM(tuple, 2) != Py_None ? PyTuple_GET_ITEM(tuple, 2) : NULL;
+    return answer->status < 0 ? -1 : 0;
+}
+
+static void unpack_response(struct smpy_response *response, struct smpy_answer *answer) {
+    answer->body = response->body;
+    answer->headers = response->headers;
+    answer->content_type = response->content_type == Py_None ? NULL : response->content_type;
+    answer->status = response->status;
+}
+
+enum smpy_answer_outcome smpy_answer_send(struct smpy_app *app, struct sm_exchange *exchange, PyObject *returned,
+                                          struct smpy_request *request) {
+    struct smpy_answer answer = {.body = returned, .status = 200};
+    if (PyUnicode_CheckExact(returned)) {
+        return send_whole(app, exchange, &answer, returned, HTML);
+    }
+    if (PyTuple_CheckExact(returned)) {
+        if (unpack_tuple(app, returned, &answer) < 0) {
+            return SMPY_ANSWER_ERROR;
+        }
+    } else if (returned == Py_None) {
+        answer.status = 204;
+    } else if (PyObject_TypeCheck(returned, app->state->response_type)) {
+        unpack_response((struct smpy_response *)returned, &answer);
+    }
+    return send_body(app, exchange, &answer, request);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// The application as the engine sees it (see app.h): starts and stops Python around the loaded module, and passes
+// each request on to the interface of its handler.
+#include "py/app.h"
+
+#include <stdlib.h>
+
+#include "base/exit.h"
+#include "base/log.h"
+#include "py/error.h"
+#include "py/interp.h"
+#include "py/request.h"
+
+static const struct {
+    const struct smpy_iface *iface; // NULL: this version does not serve it
+    const char *description;
+} kinds[SMPY_KIND_COUNT] = {
+    [SMPY_KIND_NATIVE] = {&smpy_iface_native, "a native handler (a callable of one argument)"},
+    [SMPY_KIND_ASYNC] = {NULL, "an asynchronous handler (an async def of one argument)"},
+    [SMPY_KIND_WSGI] = {NULL, "a WSGI application (a callable of two arguments)"},
+    [SMPY_KIND_ASGI] = {NULL, "an ASGI application (an async def of three arguments)"},
+};
+
+static struct smpy_app *app_of(struct sm_app *app) {
+    return (struct smpy_app *)app;
+}
+
+// --- start ---
+
+static int start_python(const struct smpy_app *app) {
+    struct smpy_interp_options options = {
+        .app_name = app->settings->app,
+        .venv = app->settings->venv,
+        .pythonpath = app->settings->pythonpath,
+    };
+    return smpy_interp_start(&options);
+}
+
+// Takes hold of `_smisk` and its state.
+static int open_module(struct smpy_app *app) {
+    app->smisk = PyImport_ImportModule("_smisk");
+    app->state = app->smisk == NULL ? NULL : smpy_state_of_module(app->smisk);
+    if (app->state == NULL) {
+        smpy_error_log("the module _smisk cannot be used");
+        return SM_EXIT_PYTHON;
+    }
+    app->state->limits = (struct smpy_limits){
+        .body_memory = app->settings->request_body_memory,
+        .max_fields = app->settings->max_form_fields,
+        .max_parts = app->settings->max_form_parts,
+        .temp_dir = app->settings->temp_dir,
+    };
+    return 0;
+}
+
+static int choose_iface(struct smpy_app *app) {
+    app->iface = kinds[app->loaded.kind].iface;
+    if (app->iface == NULL) {
+        sm_log(SM_LOG_CRITICAL, "app: %s is %s; this version serves native handlers (a callable of one argument)",
+               app->loaded.label, kinds[app->loaded.kind].description);
+        return SM_EXIT_APP;
+    }
+    app->handler = app->loaded.handler;
+    return 0;
+}
+
+// Calls a hook of the module if it has one. 0, or SM_EXIT_APP after having logged why.
+static int call_hook(struct smpy_app *app, const char *name) {
+    PyObject *hook = NULL;
+    PyObject *result = NULL;
+    int found = smpy_attribute_find_text(app->loaded.module, name, &hook);
+    if (found == 0) {
+        return 0;
+    }
+    result = found < 0 ? NULL : PyObject_CallNoArgs(hook);
+    int status = result == NULL ? SM_EXIT_APP : 0;
+    if (status != 0) {
+        smpy_error_log(name);
+    }
+    Py_XDECREF(result);
+    Py_XDECREF(hook);
+    return status;
+}
+
+static void drop_python(struct smpy_app *app) {
+    app->handler = NULL;
+    smpy_loaded_clear(&app->loaded);
+    if (app->state != NULL) {
+        smpy_request_drop_free(app->state);
+        app->state = NULL;
+    }
+    Py_CLEAR(app->smisk);
+    app->is_live = smpy_interp_stop(app->settings->shutdown_timeout) == SMPY_INTERP_LIVE;
+}
+
+static int app_start(struct sm_app *base, struct sm_engine *engine) {
+    (void)engine;
+    struct smpy_app *app = app_of(base);
+    if (app->settings->app == NULL) {
+        sm_log(SM_LOG_CRITICAL, "no application is named: give one as `smiskd APP`, or as `app` in smisk.conf");
+        return SM_EXIT_APP;
+    }
+    int status = start_python(app);
+    if (status != 0) {
+        return status;
+    }
+    status = open_module(app);
+    if (status == 0) {
+        status = smpy_load(app->settings->app, app->settings->interface, &app->loaded);
+    }
+    if (status == 0) {
+        status = choose_iface(app);
+    }
+    if (status == 0) {
+        status = call_hook(app, "application_will_start");
+    }
+    if (status != 0) {
+        drop_python(app);
+    }
+    return status;
+}
+
+// --- the vtable ---
+
+static void app_stop(struct sm_app *base) {
+    struct smpy_app *app = app_of(base);
+    (void)call_hook(app, "application_did_stop");
+    drop_python(app);
+}
+
+static void app_request(struct sm_app *base, struct sm_exchange *exchange) {
+    app_of(base)->iface->request(app_of(base), exchange);
+}
+
+static void app_resume(struct sm_app *base, struct sm_exchange *exchange) {
+    app_of(base)->iface->resume(app_of(base), exchange);
+}
+
+static void app_abort(struct sm_app *base, struct sm_exchange *exchange) {
+    app_of(base)->iface->abort(app_of(base), exchange);
+}
+
+static void app_wait_enter(struct sm_app *base) {
+    app_of(base)->saved = PyEval_SaveThread();
+}
+
+static void app_wait_leave(struct sm_app *base) {
+    PyEval_RestoreThread(app_of(base)->saved);
+}
+
+static const struct sm_app_ops app_ops = {
+    .start = app_start,
+    .stop = app_stop,
+    .request = app_request,
+    .resume = app_resume,
+    .abort = app_abort,
+    .wait_enter = app_wait_enter,
+    .wait_leave = app_wait_leave,
+};
+
+struct sm_app *smpy_app_new(const struct sm_settings *settings) {
+    struct smpy_app *app = calloc(1, sizeof *app);
+    if (app == NULL) {
+        return NULL;
+    }
+    app->base.ops = &app_ops;
+    app->settings = settings;
+    return &app->base;
+}
+
+void smpy_app_free(struct sm_app *app) {
+    free(app);
+}
+
+const char *smpy_app_interface(const struct sm_app *app) {
+    const struct smpy_app *own = (const struct smpy_app *)app;
+    return own->iface == NULL ? "" : own->iface->name;
+}
+
+const char *smpy_app_label(const struct sm_app *app) {
+    return ((const struct smpy_app *)app)->loaded.label;
+}
+
+bool smpy_app_is_live(const struct sm_app *app) {
+    return ((const struct smpy_app *)app)->is_live;
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// The fields of a Request that stand in its head: method, path, query, URL, parameters, cookies, addresses. Each
+// function here is a builder of request.h: it runs once for each request, when the field is first asked for.
+#include <string.h>
+
+#include "py/fields.h"
+#include "py/request.h"
+#include "py/text.h"
+
+static const struct sm_field_name cookie_name = {{"Cookie", 6}, {"HTTP_COOKIE", 11}};
+
+PyObject *smpy_build_method(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    return smpy_text(sm_head_text(head, head->method));
+}
+
+PyObject *smpy_build_path(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    return smpy_text_path(sm_head_text(head, head->script), sm_head_text(head, head->path),
+                          head->kind == SM_HEAD_HTTP);
+}
+
+PyObject *smpy_build_query(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    return smpy_text(sm_head_text(head, head->query));
+}
+
+PyObject *smpy_build_protocol(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    return smpy_text(sm_head_text(head, head->protocol));
+}
+
+PyObject *smpy_build_role(struct smpy_request *request) {
+    switch (request->ops->role(request->source)) {
+    case SM_ROLE_AUTHORIZER:
+        return PyUnicode_InternFromString("authorizer");
+    case SM_ROLE_FILTER:
+        return PyUnicode_InternFromString("filter");
+    case SM_ROLE_RESPONDER:
+        break;
+    }
+    return PyUnicode_InternFromString("responder");
+}
+
+PyObject *smpy_build_id(struct smpy_request *request) {
+    return smpy_text(request->ops->id(request->source));
+}
+
+PyObject *smpy_build_remote_addr(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    if (head->kind == SM_HEAD_CGI) {
+        return smpy_text(sm_head_find(head, SM_FIELD_NAME("", "REMOTE_ADDR")));
+    }
+    uint16_t port = 0;
+    return smpy_text(request->ops->peer(request->source, &port));
+}
+
+PyObject *smpy_build_content_type(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    if (head->content_type.len == 0) {
+        Py_RETURN_NONE;
+    }
+    return smpy_text(sm_head_text(head, head->content_type));
+}
+
+static PyObject *number_or_none(int64_t number) {
+    if (number < 0) {
+        Py_RETURN_NONE;
+    }
+    return PyLong_FromLongLong(number);
+}
+
+PyObject *smpy_build_content_length(struct smpy_request *request) {
+    return number_or_none(smpy_request_head(request)->content_length);
+}
+
+PyObject *smpy_build_data_length(struct smpy_request *request) {
+    struct sm_field_name name = SM_FIELD_NAME("", "FCGI_DATA_LENGTH");
+    return number_or_none(sm_str_number(sm_head_find(smpy_request_head(request), name)));
+}
+
+PyObject *smpy_build_data_time(struct smpy_request *request) {
+    struct sm_field_name name = SM_FIELD_NAME("", "FCGI_DATA_LAST_MOD");
+    return number_or_none(sm_str_number(sm_head_find(smpy_request_head(request), name)));
+}
+
+// --- parameters and cookies ---
+
+PyObject *smpy_build_get(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    if (head->query.len == 0) {
+        return PyDict_New();
+    }
+    PyObject *parse = smpy_import(request->state, SMPY_IMPORT_PARSE_QUERY);
+    if (parse == NULL) {
+        return NULL;
+    }
+    // The state remembers the class, so that the native interface knows the error when it comes out of a handler.
+    if (smpy_import(request->state, SMPY_IMPORT_FORM_ERROR) == NULL) {
+        return NULL;
+    }
+    struct sm_str query = sm_head_text(head, head->query);
+    return PyObject_CallFunction(parse, "y#I", query.ptr, (Py_ssize_t)query.len, request->state->limits.max_fields);
+}
+
+// Writes all Cookie fields, joined as one, to `out`; returns how many bytes that takes. `out` may be NULL.
+static size_t put_cookies(const struct sm_head *head, char *out) {
+    size_t len = 0;
+    uint32_t i = sm_head_next(head, cookie_name, 0);
+    while (i < head->n_fields) {
+        struct sm_str separator = len == 0 ? SM_STR("") : SM_STR("; ");
+        struct sm_str value = sm_field_text(head, i);
+        if (out != NULL) {
+            memcpy(out + len, separator.ptr, separator.len);
+            memcpy(out + len + separator.len, value.ptr, value.len);
+        }
+        len += separator.len + value.len;
+        i = sm_head_next(head, cookie_name, i + 1);
+    }
+    return len;
+}
+
+// Returns new: the bytes of all Cookie fields (RFC 6265 5.4 sends one; a front server may have split it).
+static PyObject *cookie_header(const struct sm_head *head) {
+    if (head->kind == SM_HEAD_CGI) {
+        return smpy_text_bytes(sm_head_find(head, cookie_name));
+    }
+    PyObject *joined = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)put_cookies(head, NULL));
+    if (joined != NULL) {
+        (void)put_cookies(head, PyBytes_AS_STRING(joined));
+    }
+    return joined;
+}
+
+PyObject *smpy_build_cookies(struct smpy_request *request) {
+    PyObject *cookies = NULL;
+    PyObject *parse = NULL;
+    PyObject *header = cookie_header(smpy_request_head(request));
+    if (header == NULL) {
+        return NULL;
+    }
+    if (PyBytes_GET_SIZE(header) == 0) {
+        cookies = PyDict_New();
+        goto done;
+    }
+    parse = smpy_import(request->state, SMPY_IMPORT_PARSE_COOKIES);
+    if (parse != NULL) {
+        cookies = PyObject_CallOneArg(parse, header);
+    }
+done:
+    Py_DECREF(header);
+    return cookies;
+}
+
+// --- the URL ---
+
+// Takes `value`. -1 with an exception, also when value is NULL.
+static int set_part(PyObject *url, const char *name, PyObject *value) {
+    if (value == NULL) {
+        return -1;
+    }
+    int status = PyObject_SetAttrString(url, name, value);
+    Py_DECREF(value);
+    return status;
+}
+
+// Host and port of the URL: the Host field, else what the server calls itself. A port that is not said stays 0.
+static int set_authority(PyObject *url, struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    int32_t port = -1;
+    struct sm_str host = sm_authority_split(sm_head_text(head, head->host), &port);
+    if (host.len == 0) {
+        host = sm_authority_split(sm_head_find(head, SM_FIELD_NAME("", "SERVER_NAME")), &port);
+        int64_t given = sm_str_number(sm_head_find(head, SM_FIELD_NAME("", "SERVER_PORT")));
+        if (port < 0 && given <= 65535) {
+            port = (int32_t)given;
+        }
+    }
+    if (host.len == 0) {
+        uint16_t local_port = 0;
+        host = request->ops->local(request->source, &local_port);
+        port = local_port;
+    }
+    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
+        host = (struct sm_str){host.ptr + 1, host.len - 2};
+    }
+    if (host.len > 0 && set_part(url, "host", smpy_text(host)) < 0) {
+        return -1;
+    }
+    return port <= 0 ? 0 : set_part(url, "port", PyLong_FromLong(port));
+}
+
+// Returns new: the path as it stands in a URL, percent-encoded.
+static PyObject *raw_path(const struct sm_head *head) {
+    if (head->kind == SM_HEAD_HTTP) {
+        return smpy_text(sm_head_text(head, head->path));
+    }
+    PyObject *bytes = smpy_text_encode_path(sm_head_text(head, head->script), sm_head_text(head, head->path));
+    if (bytes == NULL) {
+        return NULL;
+    }
+    PyObject *path = PyUnicode_DecodeASCII(PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes), NULL);
+    Py_DECREF(bytes);
+    return path;
+}
+
+PyObject *smpy_build_url(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    PyObject *type = smpy_import(request->state, SMPY_IMPORT_URL);
+    PyObject *url = type == NULL ? NULL : PyObject_CallNoArgs(type);
+    if (url == NULL) {
+        return NULL;
+    }
+    bool is_https = sm_head_is_https(head);
+    struct sm_str user = sm_head_find(head, SM_FIELD_NAME("", "REMOTE_USER"));
+    if (set_part(url, "scheme", PyUnicode_FromString(is_https ? "https" : "http")) < 0 ||
+        (user.len > 0 && set_part(url, "user", smpy_text(user)) < 0) || set_authority(url, request) < 0 ||
+        set_part(url, "path", raw_path(head)) < 0 ||
+        (head->has_query && set_part(url, "query", smpy_text(sm_head_text(head, head->query))) < 0)) {
+        Py_DECREF(url);
+        return NULL;
+    }
+    return url;
+}

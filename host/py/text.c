@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Bytes of a request as Python text, tolerantly (see text.h).
+#include "py/text.h"
+
+PyObject *smpy_text(struct sm_str bytes) {
+    PyObject *text = PyUnicode_DecodeUTF8(bytes.len == 0 ? "" : bytes.ptr, (Py_ssize_t)bytes.len, NULL);
+    if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        text = PyUnicode_DecodeLatin1(bytes.ptr, (Py_ssize_t)bytes.len, NULL);
+    }
+    return text;
+}
+
+PyObject *smpy_text_bytes(struct sm_str bytes) {
+    return PyBytes_FromStringAndSize(bytes.len == 0 ? "" : bytes.ptr, (Py_ssize_t)bytes.len);
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = sm_ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// Writes the decoded bytes to `out`, which has room for src.len; returns how many. A % without two digits stays.
+static size_t percent_decode(char *out, struct sm_str src) {
+    size_t n = 0;
+    for (size_t i = 0; i < src.len; i++) {
+        if (src.ptr[i] == '%' && src.len - i > 2) {
+            int high = hex_value(src.ptr[i + 1]);
+            int low = hex_value(src.ptr[i + 2]);
+            if (high >= 0 && low >= 0) {
+                out[n++] = (char)(high * 16 + low);
+                i += 2;
+                continue;
+            }
+        }
+        out[n++] = src.ptr[i];
+    }
+    return n;
+}
+
+static size_t copy(char *out, struct sm_str src) {
+    if (src.len > 0) {
+        memcpy(out, src.ptr, src.len);
+    }
+    return src.len;
+}
+
+PyObject *smpy_text_path(struct sm_str first, struct sm_str second, bool decode) {
+    decode = decode && ((first.len > 0 && memchr(first.ptr, '%', first.len) != NULL) ||
+                        (second.len > 0 && memchr(second.ptr, '%', second.len) != NULL));
+    if (!decode && (first.len == 0 || second.len == 0)) {
+        return smpy_text(first.len == 0 ? second : first);
+    }
+    char small[512];
+    char *buffer = small;
+    if (first.len + second.len > sizeof small) {
+        buffer = PyMem_Malloc(first.len + second.len);
+        if (buffer == NULL) {
+            return PyErr_NoMemory();
+        }
+    }
+    size_t len = decode ? percent_decode(buffer, first) : copy(buffer, first);
+    len += decode ? percent_decode(buffer + len, second) : copy(buffer + len, second);
+    PyObject *text = smpy_text((struct sm_str){buffer, len});
+    if (buffer != small) {
+        PyMem_Free(buffer);
+    }
+    return text;
+}
+
+// pchar and "/" (RFC 3986 3.3), without the percent sign.
+static bool may_stand_in_path(char c) {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
+        return true;
+    }
+    return c != '\0' && strchr("-._~!$&'()*+,;=:@/", c) != NULL;
+}
+
+static size_t percent_encode(char *out, struct sm_str src) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = 0;
+    for (size_t i = 0; i < src.len; i++) {
+        if (may_stand_in_path(src.ptr[i])) {
+            out[n++] = src.ptr[i];
+            continue;
+        }
+        unsigned char byte = (unsigned char)src.ptr[i];
+        out[n++] = '%';
+        out[n++] = digits[byte >> 4];
+        out[n++] = digits[byte & 15];
+    }
+    return n;
+}
+
+PyObject *smpy_text_encode_path(struct sm_str first, struct sm_str second) {
+    PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)((first.len + second.len) * 3));
+    if (out == NULL) {
+        return NULL;
+    }
+    size_t len = percent_encode(PyBytes_AS_STRING(out), first);
+    len += percent_encode(PyBytes_AS_STRING(out) + len, second);
+    if (_PyBytes_Resize(&out, (Py_ssize_t)len) < 0) {
+        return NULL;
+    }
+    return out;
+}

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: MIT
+"""What a setting's value can be, and how it is checked.
+
+Each kind turns a value as it was read into the value that the host gets, or raises the ConfigurationError that says
+what would be right. `about` is the range in words, for the list of settings. `textual` kinds take a command-line
+value as it is.
+"""
+
+from __future__ import annotations
+
+import os
+
+from smisk.config.error import quoted
+from smisk.config.parser import LEVELS
+
+from .spot import Spot
+
+__all__ = [
+    "Choice", "Duration", "File", "Flag", "Folder", "Folders", "Kind", "Level", "Mapping", "Module", "Name", "Octal",
+    "Size", "Whole", "text",
+]  # fmt: skip
+
+TIME_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+SIZE_UNITS = {"t": 1 << 40, "g": 1 << 30, "m": 1 << 20, "k": 1 << 10}
+LEVEL_NAMES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+
+
+def text(value: object, spot: Spot) -> str:
+    """Returns `value` if it is a string that is not empty and has no control characters."""
+    if not isinstance(value, str):
+        raise spot.error(f"must be a string, not {quoted(value)}")
+    if not value:
+        raise spot.error("must not be empty")
+    if any(c < " " or c == "\x7f" for c in value):
+        raise spot.error("must not contain control characters")
+    return value
+
+
+def absolute(value: str, spot: Spot) -> str:
+    """Returns the absolute path of `value`, relative to the file (or folder) where it was written."""
+    if value == "~" or value.startswith("~/"):
+        value = os.path.expanduser(value)
+    return os.path.normpath(os.path.join(spot.position.folder or os.getcwd(), value))
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+class _Range:
+    """The smallest and the largest value that a setting takes, and how people write them."""
+
+    def __init__(self, low: int, high: int, shown_low: str, shown_high: str) -> None:
+        self._low, self._high = low, high
+        self._shown_low, self._shown_high = shown_low, shown_high
+
+    def check(self, value: int, given: str, spot: Spot) -> int:
+        """Returns `value`, which was `given`, if it lies in the range."""
+        if value < self._low:
+            raise spot.error(f"must be at least {self._shown_low}, not {given}")
+        if value > self._high:
+            raise spot.error(f"must be at most {self._shown_high}, not {given}")
+        return value
+
+
+def _quantity(written: str, units: dict[str, int]) -> int | None:
+    """The value of a number with unit, in the smallest unit; None when it is not one, or not a whole number."""
+    digits = written.strip().rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    unit = units.get(written.strip()[len(digits) :].lower())
+    whole, point, fraction = digits.partition(".")
+    if unit is None or len(digits) > 30 or not (whole + fraction).isdecimal() or not (whole and digits.isascii()):
+        return None
+    if point and not fraction:
+        return None
+    value, rest = divmod(int(whole + fraction) * unit, 10 ** len(fraction))
+    return None if rest else value
+
+
+class Kind:
+    """The base of all kinds."""
+
+    about = ""
+    textual = False
+
+    def check(self, value: object, spot: Spot) -> object:
+        """Returns the resolved value. Raises ConfigurationError."""
+        raise NotImplementedError
+
+
+class Whole(Kind):
+    """A whole number, or one of a few `words` that stand for themselves."""
+
+    def __init__(self, low: int, high: int, words: tuple[str, ...] = ()) -> None:
+        self._range = _Range(low, high, str(low), str(high))
+        self._words = words
+        also = "".join(f', or "{word}"' for word in words)
+        self.about = f"whole number, {low} to {high}{also}"
+
+    def check(self, value: object, spot: Spot) -> int | str:
+        if isinstance(value, str) and value in self._words:
+            return value
+        if not isinstance(value, int) or isinstance(value, bool):
+            also = "".join(f' or "{word}"' for word in self._words)
+            raise spot.error(f"must be a whole number{also}, not {quoted(value)}")
+        return self._range.check(value, quoted(value), spot)
+
+
+class Duration(Kind):
+    """A time; resolved to milliseconds. A bare number says nothing about its unit, so only 0 may stand alone."""
+
+    def __init__(self, low: str, high: str) -> None:
+        self._range = _Range(_quantity(low, TIME_UNITS) or 0, _quantity(high, TIME_UNITS) or 0, low, high)
+        self.about = f"duration, {low} to {high}"
+
+    def check(self, value: object, spot: Spot) -> int:
+        if _number(value):
+            if value != 0:
+                given = quoted(value)
+                raise spot.error(f"needs a unit: {given}ms, {given}s, {given}m or {given}h")
+            value = "0s"
+        time = _quantity("0s" if value == "0" else value, TIME_UNITS) if isinstance(value, str) else None
+        if time is None:
+            raise spot.error(f"must be a duration such as 250ms, 10s, 5m or 1h, not {quoted(value)}")
+        return self._range.check(time, str(value), spot)
+
+
+class Size(Kind):
+    """An amount of memory; resolved to bytes."""
+
+    def __init__(self, low: str, high: str) -> None:
+        self._range = _Range(self._bytes(low) or 0, self._bytes(high) or 0, low, high)
+        self.about = f"size, {low} to {high}"
+
+    @staticmethod
+    def _bytes(value: object) -> int | None:
+        if isinstance(value, str):
+            return int(value) if value.isascii() and value.isdigit() else _quantity(value, SIZE_UNITS)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def check(self, value: object, spot: Spot) -> int:
+        size = self._bytes(value)
+        if size is None:
+            raise spot.error(f"must be a size such as 64k, 1m or 1g, or a number of bytes, not {quoted(value)}")
+        return self._range.check(size, str(value), spot)
+
+
+class Flag(Kind):
+    """true or false."""
+
+    about = "true or false"
+
+    def check(self, value: object, spot: Spot) -> bool:
+        if not isinstance(value, bool):
+            raise spot.error(f"must be true or false, not {quoted(value)}")
+        return value
+
+
+class Choice(Kind):
+    """One of a few names; those in `later` exist but come with a later version."""
+
+    textual = True
+
+    def __init__(self, names: tuple[str, ...], later: tuple[str, ...] = ()) -> None:
+        self._names, self._later = names, later
+        self.about = " or ".join(f'"{name}"' for name in names)
+
+    def check(self, value: object, spot: Spot) -> str:
+        if isinstance(value, str) and value in self._names:
+            return value
+        if isinstance(value, str) and value in self._later:
+            raise spot.error(f'"{value}" is not available in this version')
+        raise spot.error(f"must be {self.about}, not {quoted(value)}")
+
+
+class Level(Kind):
+    """A log level: its name as word or string, or its number as in `logging`. Resolved to the name."""
+
+    about = "log level: debug, info, warning, error or critical"
+    textual = True
+
+    def check(self, value: object, spot: Spot) -> str:
+        number = LEVELS.get(value.upper()) if isinstance(value, str) else value
+        if not isinstance(number, int) or isinstance(number, bool) or number not in LEVEL_NAMES:
+            raise spot.error(f"must be debug, info, warning, error or critical, not {quoted(value)}")
+        return LEVEL_NAMES[number]
+
+
+class Octal(Kind):
+    """Permission bits. Written in octal, since 660 and 0660 are easily confused; resolved to octal digits."""
+
+    about = "octal number, 0 to 0777"
+    textual = True
+
+    def check(self, value: object, spot: Spot) -> str:
+        written = value if isinstance(value, str) else ""
+        if isinstance(value, int) and not isinstance(value, bool):
+            written = spot.position.text or str(value)
+            if written[0] in "1234567" and _is_octal(written):
+                raise spot.error(f'must be octal: write 0{written}, or "0{written}" in TOML')
+        digits = written.lower().removeprefix("0o").lstrip("0")
+        if not written or len(digits) > 3 or not _is_octal(digits):
+            raise spot.error(f"must be an octal number from 0 to 0777, not {quoted(written or value)}")
+        return "0" + digits
+
+
+def _is_octal(digits: str) -> bool:
+    return all(d in "01234567" for d in digits)
+
+
+class Module(Kind):
+    """What to call: `module` or `module:attribute`, both dotted names."""
+
+    about = "module or module:attribute"
+    textual = True
+
+    def check(self, value: object, spot: Spot) -> str:
+        name = text(value, spot)
+        if name.endswith(".py") or "/" in name:
+            module = os.path.basename(name.partition(":")[0]).removesuffix(".py")
+            raise spot.error(f'names a module, not a file: write "{module}", and its folder in pythonpath')
+        if name.count(":") > 1 or not all(part.isidentifier() for part in name.replace(":", ".").split(".")):
+            raise spot.error(f"must be a module or module:attribute, not {quoted(value)}")
+        return name
+
+
+class File(Kind):
+    """A file's path; resolved to an absolute one. `words` stand for themselves."""
+
+    about = "file"
+    textual = True
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+        self.about = " or ".join(["file", *(f'"{word}"' for word in words)])
+
+    def check(self, value: object, spot: Spot) -> str:
+        path = text(value, spot)
+        return path if path in self._words else absolute(path, spot)
+
+
+class Folder(Kind):
+    """A folder that exists; resolved to an absolute path."""
+
+    about = "folder"
+    textual = True
+
+    def check(self, value: object, spot: Spot) -> str:
+        path = absolute(text(value, spot), spot)
+        if not os.path.isdir(path):
+            reason = "is not a folder" if os.path.exists(path) else "does not exist"
+            raise spot.error(f"names {quoted(path)}, which {reason}")
+        return path
+
+
+class Folders(Kind):
+    """Folders, as a list or a single string; they need not exist. Resolved to a list of absolute paths."""
+
+    about = "list of folders"
+
+    def check(self, value: object, spot: Spot) -> list[str]:
+        if isinstance(value, str):
+            return [absolute(text(value, spot), spot)]
+        if not isinstance(value, (list, tuple)):
+            raise spot.error(f"must be a list of folders, not {quoted(value)}")
+        spots = [spot.item(index) for index in range(len(value))]
+        return [absolute(text(item, at), at) for item, at in zip(value, spots, strict=True)]
+
+
+class Name(Kind):
+    """A user or group of this system, by name or number. `database` is `user` or `group`."""
+
+    textual = True
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self.about = f"{database} name or number"
+
+    def check(self, value: object, spot: Spot) -> str:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            value = str(value)
+        name = text(value, spot)
+        if name.isascii() and name.isdigit():
+            if int(name) >= 2**32 - 1:
+                raise spot.error(f"must be a {self.about}, not {quoted(name)}")
+        elif not self._exists(name):
+            raise spot.error(f"names the {self._database} {quoted(name)}, which does not exist")
+        return name
+
+    def _exists(self, name: str) -> bool:
+        try:
+            if self._database == "user":
+                import pwd
+
+                pwd.getpwnam(name)
+            else:
+                import grp
+
+                grp.getgrnam(name)
+        except (KeyError, ValueError):
+            return False
+        return True
+
+
+class Mapping(Kind):
+    """A mapping whose content is somebody else's business."""
+
+    about = "mapping"
+
+    def check(self, value: object, spot: Spot) -> dict[object, object]:
+        if not isinstance(value, dict):
+            raise spot.error(f"must be a mapping, not {quoted(value)}")
+        return value
