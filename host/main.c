@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 // argv → configuration → run. Everything else has a room of its own.
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/exit.h"
 #include "base/log.h"
 #include "engine/cli.h"
@@ -37,9 +34,7 @@ static int serve(struct sm_cli *cli, const struct sm_master_hooks *hooks) {
     }
     sm_log_set_level(settings.log_level);
     if (settings.app == NULL) {
-        fputs("smiskd: nothing to serve: name an application, as in `smiskd hello`, or a configuration with `app`."
-              " Try `smiskd --help`.\n",
-              stderr);
+        sm_cli_no_app();
         status = SM_EXIT_CONFIG;
     } else if (sm_log_open(settings.error_log) < 0) {
         sm_log(SM_LOG_CRITICAL, "cannot open error_log %s", settings.error_log);
@@ -49,11 +44,17 @@ static int serve(struct sm_cli *cli, const struct sm_master_hooks *hooks) {
     } else {
         status = sm_process_place(&settings);
     }
-    if (status != SM_EXIT_OK) {
-        sm_settings_deinit(&settings);
-        return status;
+    if (status == SM_EXIT_OK && !cli->test) {
+        return sm_master_run(hooks, &settings);
     }
-    return cli->test ? sm_master_test(hooks, &settings) : sm_master_run(hooks, &settings);
+    if (status == SM_EXIT_OK) {
+        status = sm_master_test(hooks, &settings);
+        if (status == SM_EXIT_OK) {
+            sm_cli_print_plan(&settings);
+        }
+    }
+    sm_settings_deinit(&settings);
+    return status;
 }
 
 int main(int argc, char **argv) {

@@ -33,7 +33,7 @@ void sm_bytes_deinit(struct sm_bytes *bytes) {
 }
 
 void sm_bytes_consume(struct sm_bytes *bytes, size_t len) {
-    if (len < bytes->len) {
+    if (len > 0 && len < bytes->len) {
         memmove(bytes->data, bytes->data + len, bytes->len - len);
     }
     bytes->len -= len;

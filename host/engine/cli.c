@@ -226,6 +226,23 @@ int sm_cli_parse(struct sm_cli *cli, int argc, char **argv) {
     }
 }
 
+void sm_cli_no_app(void) {
+    fputs("smiskd: nothing to serve: name an application, as in `smiskd hello`, or a configuration with `app`."
+          " Try `smiskd --help`.\n",
+          stderr);
+}
+
+void sm_cli_print_plan(const struct sm_settings *settings) {
+    printf("app: %s (interface %s)\nworkers: %u\n", settings->app, settings->interface, settings->workers);
+    for (size_t i = 0; i < settings->n_listen; i++) {
+        const struct sm_listen *listen = &settings->listen[i];
+        bool is_unix = strncmp(listen->address, "unix:", 5) == 0;
+        printf("listen: %s%s%s\n", listen->protocol == SM_PROTOCOL_HTTP ? "http" : "fastcgi",
+               is_unix ? "+" : "://", listen->address);
+    }
+    puts("configuration and application are fine");
+}
+
 void sm_cli_deinit(struct sm_cli *cli) {
     for (size_t i = 0; i < cli->n_arguments; i++) {
         free((void *)(uintptr_t)cli->arguments[i].ptr);

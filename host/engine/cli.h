@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/str.h"
+#include "engine/settings.h"
 
 // What the command line says. `arguments` are the helper's strings: "conf=PATH" or "ORIGIN NUL KEY NUL VALUE".
 struct sm_cli {
@@ -19,4 +20,8 @@ struct sm_cli {
 int sm_cli_parse(struct sm_cli *cli, int argc, char **argv);
 // One more override, as from the command line. 0 or -ENOMEM.
 int sm_cli_override(struct sm_cli *cli, const char *origin, const char *key, const char *value);
+// Explains on stderr that there is no application to serve.
+void sm_cli_no_app(void);
+// Prints on stdout what these settings would run (-t).
+void sm_cli_print_plan(const struct sm_settings *settings);
 void sm_cli_deinit(struct sm_cli *cli);

@@ -193,8 +193,23 @@ int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n) {
 
 // --- running ---
 
+// The flush after a call may have made room at once, with no event to follow.
+static void sm_engine_relieve(struct sm_exchange *exchange) {
+    struct sm_conn *conn = &exchange->session->conn;
+    if (!conn->full || conn->out.bytes > conn->net->write_buffer / 2) {
+        return;
+    }
+    conn->full = false;
+    if (exchange->wants_room) {
+        exchange->wants_room = false;
+        sm_exchange_yield(exchange); // others have their turn first
+    }
+    conn->ops->drained(conn);
+}
+
 static void sm_engine_run(struct sm_engine *engine, struct sm_exchange *exchange) {
     const struct sm_session_ops *ops = exchange->session->ops;
+    exchange->session->conn.busy = false;
     if (exchange->phase != SM_PHASE_ENDED && !exchange->aborted) {
         bool first = exchange->phase == SM_PHASE_READY;
         exchange->phase = SM_PHASE_OPEN;
@@ -217,6 +232,7 @@ static void sm_engine_run(struct sm_engine *engine, struct sm_exchange *exchange
         ops->finished(exchange);
         return;
     }
+    sm_engine_relieve(exchange);
     sm_conn_park(&exchange->session->conn);
 }
 

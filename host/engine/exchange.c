@@ -98,6 +98,7 @@ static void sm_exchange_queue(struct sm_exchange *exchange) {
 void sm_exchange_ready(struct sm_exchange *exchange) {
     exchange->phase = SM_PHASE_READY;
     exchange->head.base = exchange->block.data;
+    exchange->session->conn.busy = true;
     sm_exchange_queue(exchange);
 }
 

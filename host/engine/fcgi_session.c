@@ -66,7 +66,7 @@ static void sm_fcgi_begin(struct sm_fcgi_session *session, const struct sm_fcgi_
         sm_log(SM_LOG_WARNING, "%s: request %u refused: %s", peer, event->id,
                refusal == SM_FCGI_UNKNOWN_ROLE ? "unknown role" : "overloaded");
         sm_fcgi_put_refusal(session, event->id, refusal == 0 ? SM_FCGI_OVERLOADED : refusal);
-        session->must_close = session->must_close || !event->keep_conn;
+        session->must_close = session->must_close || !event->keep_conn || session->overloaded;
         session->linger = true;
         return;
     }
@@ -489,7 +489,7 @@ struct sm_session *sm_fcgi_open(struct sm_engine *engine, int fd, const struct s
     sm_session_init(&session->base, engine, &sm_fcgi_ops);
     session->base.conn.peer = *peer;
     sm_list_init(&session->exchanges);
-    session->overloaded = session->must_close = overloaded;
+    session->overloaded = overloaded;
     sm_fcgi_arm(session);
     return &session->base;
 }

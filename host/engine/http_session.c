@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // HTTP/1.1 over one connection: one exchange at a time, in order; while one is with the application the connection
 // is paused, so pipelined requests wait in the socket. Owns the connection and the parser.
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -193,15 +194,24 @@ static struct sm_http_session *sm_http_of(const struct sm_exchange *exchange) {
     return SM_CONTAINER(exchange->session, struct sm_http_session, base);
 }
 
+// IMF-fixdate is English whatever locale the application sets, so strftime(3) is no help (RFC 9110 5.6.7).
+static size_t sm_http_make_stamp(char *out, size_t cap, time_t now) {
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm t;
+    gmtime_r(&now, &t);
+    int n = snprintf(out, cap, "Date: %s, %02d %s %d %02d:%02d:%02d GMT\r\nServer: smiskd\r\n", days[t.tm_wday],
+                     t.tm_mday, months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
 // "Date: …\r\nServer: smiskd\r\n", made once a second (RFC 9110 6.6.1).
 static struct sm_str sm_http_stamp(struct sm_engine *engine) {
     time_t now = sm_clock_wall();
     if (now != engine->stamp_time) {
-        struct tm parts;
-        gmtime_r(&now, &parts);
         engine->stamp_time = now;
-        engine->stamp_len = strftime(engine->stamp, sizeof(engine->stamp),
-                                     "Date: %a, %d %b %Y %H:%M:%S GMT\r\nServer: smiskd\r\n", &parts);
+        engine->stamp_len = sm_http_make_stamp(engine->stamp, sizeof(engine->stamp), now);
     }
     return (struct sm_str){engine->stamp, engine->stamp_len};
 }

@@ -517,7 +517,7 @@ int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *setti
     return master.status;
 }
 
-int sm_master_test(const struct sm_master_hooks *hooks, struct sm_settings *settings) {
+int sm_master_test(const struct sm_master_hooks *hooks, const struct sm_settings *settings) {
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
@@ -530,14 +530,5 @@ int sm_master_test(const struct sm_master_hooks *hooks, struct sm_settings *sett
         fflush(NULL);
         _exit(status);
     }
-    int status = pid < 0 ? SM_EXIT_SYSTEM : sm_master_wait(pid, "the application");
-    if (status == SM_EXIT_OK) {
-        printf("app: %s (interface %s)\nworkers: %u\n", settings->app, settings->interface, settings->workers);
-        for (size_t i = 0; i < settings->n_listen; i++) {
-            printf("listen: %s %s\n", settings->listen[i].protocol == SM_PROTOCOL_HTTP ? "http" : "fastcgi",
-                   settings->listen[i].address);
-        }
-        printf("configuration and application are fine\n");
-    }
-    return status;
+    return pid < 0 ? SM_EXIT_SYSTEM : sm_master_wait(pid, "the application");
 }

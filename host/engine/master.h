@@ -18,7 +18,7 @@ struct sm_master_hooks {
 // Runs `configure` in a child and reads what it says. SM_EXIT_OK, or the exit status to end with; what was wrong
 // has been said on stderr.
 int sm_master_configure(const struct sm_master_hooks *hooks, struct sm_settings *settings_out);
-// -t: loads the application in a child, prints what would run on stdout. An exit status.
-int sm_master_test(const struct sm_master_hooks *hooks, struct sm_settings *settings);
+// -t: loads the application in a child, and ends it. An exit status.
+int sm_master_test(const struct sm_master_hooks *hooks, const struct sm_settings *settings);
 // Serves until told to stop. Takes over `settings` (a reload replaces them). An exit status.
 int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *settings);

@@ -221,7 +221,9 @@ int sm_settings_read(struct sm_settings *settings, const char *data, size_t len)
         }
         data = value_end + 1;
     }
-    return 0;
+    const char *temp_dir = getenv("TMPDIR");
+    return settings->temp_dir != NULL ? 0
+                                      : sm_settings_text(&settings->temp_dir, temp_dir == NULL ? "/tmp" : temp_dir);
 }
 
 static void sm_settings_free_array(char **array) {

@@ -215,7 +215,7 @@ void sm_conn_process(struct sm_conn *conn) {
         conn->ops->broken(conn);
     } else if (conn->eof && !conn->paused) {
         conn->ops->eof(conn);
-    } else if (!conn->paused) {
+    } else if (!conn->paused && !conn->busy) {
         sm_conn_park(conn);
     }
 }

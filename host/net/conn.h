@@ -62,6 +62,7 @@ struct sm_conn {
     bool eof;                  // read to the end
     bool is_broken;
     bool paused;
+    bool busy;                 // an answer is about to be made: whoever makes it will park
     bool full;                 // the session was told so and waits for `drained`
     bool finishing;            // closes when the output is sent
     bool linger;               // ... but reads on until the client has closed

@@ -4,6 +4,7 @@
 #include "py/answer.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "py/response.h"
 #include "py/stream.h"
@@ -52,6 +53,17 @@ static inline enum smpy_answer_outcome judge(struct smpy_app *app, int outcome, 
     default:
         return refuse(app, outcome, field);
     }
+}
+
+// Puts the handler's name before the exception that is set, which becomes its cause: Python cannot write what the
+// handler returned, and knows nothing of the handler.
+static enum smpy_answer_outcome blame(struct smpy_app *app, const char *what) {
+    PyObject *cause = smpy_exception_take();
+    PyErr_Format(PyExc_ValueError, "%s returned %s: %S", app->loaded.label, what, cause);
+    PyObject *error = smpy_exception_take();
+    PyException_SetCause(error, cause);
+    smpy_exception_give(error);
+    return SMPY_ANSWER_ERROR;
 }
 
 // --- bytes ---
@@ -118,7 +130,9 @@ static enum smpy_answer_outcome write_field(struct smpy_app *app, struct sm_exch
 static enum smpy_answer_outcome write_fields(struct smpy_app *app, struct sm_exchange *exchange, PyObject *headers,
                                              bool *has_type) {
     enum smpy_answer_outcome outcome = SMPY_ANSWER_DONE;
-    PyObject *pairs = smpy_response_pairs(headers);
+    char who[sizeof app->loaded.label + 16];
+    (void)snprintf(who, sizeof who, "%s returned", app->loaded.label);
+    PyObject *pairs = smpy_response_pairs(headers, who);
     if (pairs == NULL) {
         return SMPY_ANSWER_ERROR;
     }
@@ -162,7 +176,7 @@ static enum smpy_answer_outcome send_whole(struct smpy_app *app, struct sm_excha
                                            const struct smpy_answer *answer, PyObject *body, struct sm_str usual) {
     struct sm_str bytes = smpy_answer_bytes(body);
     if (bytes.ptr == NULL) {
-        return SMPY_ANSWER_ERROR;
+        return blame(app, "text that has no UTF-8 form");
     }
     enum smpy_answer_outcome outcome = smpy_answer_head(app, exchange, answer, usual, (int64_t)bytes.len);
     if (outcome == SMPY_ANSWER_DONE && bytes.len > 0) {
@@ -197,10 +211,8 @@ static enum smpy_answer_outcome send_json(struct smpy_app *app, struct sm_exchan
                                           const struct smpy_answer *answer) {
     PyObject *encode = json_encoder(app->state);
     PyObject *text = encode == NULL ? NULL : PyObject_CallOneArg(encode, answer->body);
-    enum smpy_answer_outcome outcome = SMPY_ANSWER_ERROR;
-    if (text != NULL) {
-        outcome = send_whole(app, exchange, answer, text, JSON);
-    }
+    enum smpy_answer_outcome outcome =
+        text == NULL ? blame(app, "what cannot be written as JSON") : send_whole(app, exchange, answer, text, JSON);
     Py_XDECREF(text);
     Py_XDECREF(encode);
     return outcome;
@@ -278,8 +290,10 @@ static int unpack_tuple(struct smpy_app *app, PyObject *tuple, struct smpy_answe
                      app->loaded.label, n);
         return -1;
     }
+    char who[sizeof app->loaded.label + 16];
+    (void)snprintf(who, sizeof who, "%s returned", app->loaded.label);
     answer->body = PyTuple_GET_ITEM(tuple, 0);
-    answer->status = smpy_response_status(PyTuple_GET_ITEM(tuple, 1));
+    answer->status = smpy_response_status(PyTuple_GET_ITEM(tuple, 1), who);
     answer->headers = n == 3 && PyTuple_GET_ITEM(tuple, 2) != Py_None ? PyTuple_GET_ITEM(tuple, 2) : NULL;
     return answer->status < 0 ? -1 : 0;
 }

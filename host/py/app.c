@@ -3,6 +3,7 @@
 // each request on to the interface of its handler.
 #include "py/app.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/exit.h"
@@ -75,7 +76,9 @@ static int call_hook(struct smpy_app *app, const char *name) {
     result = found < 0 ? NULL : PyObject_CallNoArgs(hook);
     int status = result == NULL ? SM_EXIT_APP : 0;
     if (status != 0) {
-        smpy_error_log(name);
+        char heading[128];
+        (void)snprintf(heading, sizeof heading, "app: %s() failed", name);
+        smpy_error_log(heading);
     }
     Py_XDECREF(result);
     Py_XDECREF(hook);

@@ -109,6 +109,18 @@ static void put_heading(char out[static MAX_HEADING], struct sm_exchange *exchan
                    detail);
 }
 
+// Whether a traceback would say more than the line: one of our own checks has none.
+static bool has_more_to_tell(PyObject *exception) {
+    PyObject *traceback = PyException_GetTraceback(exception);
+    PyObject *cause = PyException_GetCause(exception);
+    PyObject *context = PyException_GetContext(exception);
+    bool has = traceback != NULL || cause != NULL || context != NULL;
+    Py_XDECREF(context);
+    Py_XDECREF(cause);
+    Py_XDECREF(traceback);
+    return has;
+}
+
 // One line for the front server and our log, then the traceback for our log alone.
 static void log_exception(struct sm_exchange *exchange, PyObject *exception) {
     char summary[MAX_SUMMARY];
@@ -116,6 +128,9 @@ static void log_exception(struct sm_exchange *exchange, PyObject *exception) {
     summarize(exception, summary);
     put_heading(line, exchange, summary);
     sm_exchange_log(exchange, sm_str_from(line));
+    if (!has_more_to_tell(exception)) {
+        return;
+    }
     struct sm_str id = sm_exchange_id(exchange);
     (void)snprintf(line, sizeof line, "traceback of %.*s", (int)id.len, id.ptr);
     log_traceback(line, exception);

@@ -71,7 +71,7 @@ static int split_target(const char *app, struct target *target) {
 
 // --- hints ---
 
-// Returns new: `; did you mean "x"?` or an empty str. NULL with an exception.
+// Returns new: ` (did you mean "x"?)` or an empty str. NULL with an exception.
 static PyObject *did_you_mean(const char *name, PyObject *candidates) {
     PyObject *hint = NULL;
     PyObject *difflib = PyImport_ImportModule("difflib");
@@ -80,7 +80,7 @@ static PyObject *did_you_mean(const char *name, PyObject *candidates) {
     if (matches != NULL) {
         hint = PyList_GET_SIZE(matches) == 0
                    ? PyUnicode_FromString("")
-                   : PyUnicode_FromFormat("; did you mean \"%U\"?", PyList_GET_ITEM(matches, 0));
+                   : PyUnicode_FromFormat(" (did you mean \"%U\"?)", PyList_GET_ITEM(matches, 0));
     }
     Py_XDECREF(matches);
     Py_XDECREF(difflib);
@@ -206,7 +206,7 @@ static int log_not_there(const char *module) {
     PyObject *hint = here == NULL ? NULL : did_you_mean(module, here);
     smpy_error_log_line(hint == NULL || path == NULL
                             ? NULL
-                            : PyUnicode_FromFormat("app: there is no module \"%s\"%U (looked in %R)", module, hint,
+                            : PyUnicode_FromFormat("app: there is no module \"%s\"%U; looked in %R", module, hint,
                                                    path));
     Py_XDECREF(hint);
     Py_XDECREF(here);

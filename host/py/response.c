@@ -4,21 +4,21 @@
 
 enum { MIN_STATUS = 200, MAX_STATUS = 999 };
 
-int smpy_response_status(PyObject *status) {
+int smpy_response_status(PyObject *status, const char *who) {
     if (!PyLong_Check(status) || PyBool_Check(status)) {
-        PyErr_Format(PyExc_TypeError, "status must be an int, not %.100s", Py_TYPE(status)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%s a status that is no int but %.100s", who, Py_TYPE(status)->tp_name);
         return -1;
     }
     int overflow = 0;
     long number = PyLong_AsLongAndOverflow(status, &overflow);
     if (overflow != 0 || number < MIN_STATUS || number > MAX_STATUS) {
-        PyErr_Format(PyExc_ValueError, "status must be between %d and %d, not %S", MIN_STATUS, MAX_STATUS, status);
+        PyErr_Format(PyExc_ValueError, "%s a status that is not between %d and %d: %S", who, MIN_STATUS, MAX_STATUS, status);
         return -1;
     }
     return (int)number;
 }
 
-PyObject *smpy_response_pairs(PyObject *headers) {
+PyObject *smpy_response_pairs(PyObject *headers, const char *who) {
     if (headers == Py_None) {
         return PyList_New(0);
     }
@@ -26,8 +26,8 @@ PyObject *smpy_response_pairs(PyObject *headers) {
         return PySequence_List(headers);
     }
     if (PyUnicode_Check(headers) || PyBytes_Check(headers) || !PyMapping_Check(headers)) {
-        PyErr_Format(PyExc_TypeError, "headers must be a list of (name, value) or a mapping, not %.100s",
-                     Py_TYPE(headers)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%s headers that are no list of (name, value) and no mapping but %.100s",
+                     who, Py_TYPE(headers)->tp_name);
         return NULL;
     }
     return PyMapping_Items(headers);
@@ -55,7 +55,7 @@ static int set_body(PyObject *self, PyObject *value, void *closure) {
 
 static int set_status(PyObject *self, PyObject *value, void *closure) {
     (void)closure;
-    int status = must_be_there(value, "status") < 0 ? -1 : smpy_response_status(value);
+    int status = must_be_there(value, "status") < 0 ? -1 : smpy_response_status(value, "a Response cannot have");
     if (status < 0) {
         return -1;
     }
@@ -66,7 +66,7 @@ static int set_status(PyObject *self, PyObject *value, void *closure) {
 static int set_headers(PyObject *self, PyObject *value, void *closure) {
     (void)closure;
     struct smpy_response *response = (struct smpy_response *)self;
-    PyObject *pairs = must_be_there(value, "headers") < 0 ? NULL : smpy_response_pairs(value);
+    PyObject *pairs = must_be_there(value, "headers") < 0 ? NULL : smpy_response_pairs(value, "a Response cannot have");
     if (pairs == NULL) {
         return -1;
     }

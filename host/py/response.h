@@ -16,7 +16,8 @@ struct smpy_response {
 // Returns new: the type, for the module that is being made.
 PyTypeObject *smpy_response_type_new(PyObject *module);
 
-// Returns new: a list of the (name, value) pairs of a list of pairs, a mapping, or None. May call Python.
-PyObject *smpy_response_pairs(PyObject *headers);
-// The number of an HTTP status: an int (or IntEnum) from 200 to 999. -1 with an exception.
-int smpy_response_status(PyObject *status);
+// Returns new: a list of the (name, value) pairs of a list of pairs, a mapping, or None. `who` begins the message
+// of the exception, as "hello:handle returned". May call Python.
+PyObject *smpy_response_pairs(PyObject *headers, const char *who);
+// The number of an HTTP status: an int (or IntEnum) from 200 to 999. -1 with an exception that begins with `who`.
+int smpy_response_status(PyObject *status, const char *who);

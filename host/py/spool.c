@@ -38,17 +38,55 @@ Py_ssize_t smpy_spool_read(int fd, char *out, size_t len, uint64_t off) {
     return (Py_ssize_t)done;
 }
 
-static PyObject *spool_readinto(PyObject *self, PyObject *target) {
-    struct smpy_spool *spool = (struct smpy_spool *)self;
+static int must_be_open(const struct smpy_spool *spool) {
     if (spool->fd < 0) {
         PyErr_SetString(PyExc_ValueError, "I/O operation on closed file");
+        return -1;
+    }
+    return 0;
+}
+
+// Bytes between the offset and the end.
+static uint64_t bytes_left(const struct smpy_spool *spool) {
+    return spool->off < spool->len ? spool->len - spool->off : 0;
+}
+
+static PyObject *spool_readall(PyObject *self, PyObject *unused) {
+    (void)unused;
+    struct smpy_spool *spool = (struct smpy_spool *)self;
+    uint64_t left = bytes_left(spool);
+    if (must_be_open(spool) < 0) {
+        return NULL;
+    }
+    if (left > (uint64_t)PY_SSIZE_T_MAX) {
+        return PyErr_NoMemory();
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)left);
+    if (bytes == NULL) {
+        return NULL;
+    }
+    Py_ssize_t n = smpy_spool_read(spool->fd, PyBytes_AS_STRING(bytes), (size_t)left, spool->off);
+    if (n < 0) {
+        Py_DECREF(bytes);
+        return NULL;
+    }
+    spool->off += (uint64_t)n;
+    if ((uint64_t)n < left && _PyBytes_Resize(&bytes, n) < 0) {
+        return NULL;
+    }
+    return bytes;
+}
+
+static PyObject *spool_readinto(PyObject *self, PyObject *target) {
+    struct smpy_spool *spool = (struct smpy_spool *)self;
+    if (must_be_open(spool) < 0) {
         return NULL;
     }
     Py_buffer buffer;
     if (PyObject_GetBuffer(target, &buffer, PyBUF_WRITABLE) < 0) {
         return NULL;
     }
-    uint64_t left = spool->off < spool->len ? spool->len - spool->off : 0;
+    uint64_t left = bytes_left(spool);
     size_t wanted = (uint64_t)buffer.len < left ? (size_t)buffer.len : (size_t)left;
     Py_ssize_t n = smpy_spool_read(spool->fd, buffer.buf, wanted, spool->off);
     PyBuffer_Release(&buffer);
@@ -77,8 +115,7 @@ static PyObject *spool_seek(PyObject *self, PyObject *args) {
 
 static PyObject *spool_true(PyObject *self, PyObject *unused) {
     (void)unused;
-    if (((struct smpy_spool *)self)->fd < 0) {
-        PyErr_SetString(PyExc_ValueError, "I/O operation on closed file");
+    if (must_be_open((struct smpy_spool *)self) < 0) {
         return NULL;
     }
     Py_RETURN_TRUE;
@@ -128,6 +165,7 @@ static void spool_dealloc(PyObject *self) {
 
 // What io.BufferedReader asks of the raw file below it.
 static PyMethodDef spool_methods[] = {
+    {"readall", spool_readall, METH_NOARGS, NULL},
     {"readinto", spool_readinto, METH_O, NULL},
     {"seek", spool_seek, METH_VARARGS, NULL},
     {"tell", spool_tell, METH_NOARGS, NULL},

@@ -56,7 +56,7 @@ _TABLE = (
     Setting("workers", Whole(1, 1024, ("auto",)), "auto", "processes; auto: one for each usable CPU"),
     Setting("threads", Whole(1, 1024), 8, "handlers in parallel in each worker; reserved, no effect yet"),
     Setting("handoff_after", Duration("1ms", "1m"), "1ms",
-            "how long a handler may hold the loop while work waits; reserved, no effect yet", sent=False),
+            "how long a handler may hold the loop while work waits; reserved, no effect yet"),
     Setting("max_connections", Whole(1, 1_000_000), 10_000, "connections of each worker at once"),
     Setting("max_multiplexed", Whole(1, 65535), 64, "FastCGI requests at once on one connection"),
     # Requests and answers

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""The smallest application."""
+
+
+def handle(request: object) -> str:
+    return "Hello, world!\n"
