@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -13,11 +14,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from report import say
 
-__all__ = ["MODES", "Figures", "Load", "LoadError", "cache_folder", "free_port", "program", "wait_for_port"]
+__all__ = [
+    "MODES",
+    "Figures",
+    "Load",
+    "LoadError",
+    "cache_folder",
+    "free_port",
+    "program",
+    "take_turn",
+    "wait_for_port",
+]
 
 HERE = Path(__file__).resolve().parent
 MODES = {
@@ -38,6 +49,17 @@ def cache_folder() -> Path:
     folder = Path(base) / "smisk-bench"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def take_turn() -> IO[str]:
+    """Wait until no other run measures on this machine; the lock lasts as long as the returned file stays open."""
+    lock = (cache_folder() / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("waiting for another run to end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def program(name: str) -> Path:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from load import MODES, Figures, Load, LoadError
+from load import MODES, Figures, Load, LoadError, take_turn
 from process import raise_file_limit, usable_cores
 from report import DIM, GREEN, RED, Report, say
 from server import PEERS, Server, SkipError, limit_server, peer_server, smiskd_server
@@ -196,6 +196,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write; 0 when smiskd kept its targets or was not asked for, 1 when it missed one or failed."""
     options = parse(arguments)
+    turn = take_turn()
     raise_file_limit(65536)
     modes = chosen(options.only, list(MODES))
     report = Report("table", "Servers' CPU time a request")
@@ -219,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for series in all_series
         )
     report.write(options.results)
+    turn.close()
     return 1 if missed else 0
 
 

@@ -14,7 +14,7 @@ from load import Load, LoadError, cache_folder, free_port, program, wait_for_por
 from process import Process
 from report import say
 
-__all__ = ["PEERS", "Running", "Server", "SkipError", "limit_server", "peer_server", "smiskd_server"]
+__all__ = ["PEERS", "Running", "Server", "SkipError", "environment", "limit_server", "peer_server", "smiskd_server"]
 
 APPS = Path(__file__).resolve().parent / "apps"
 
@@ -134,18 +134,18 @@ PEERS = {
 }
 
 
-def environment(requirements: tuple[str, ...]) -> Path:
+def environment(name: str, *requirements: str) -> Path:
     """The bin folder of a virtual environment with these requirements, made if need be; raises SkipError."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = cache_folder() / "peers" / version / requirements[0].replace("=", "")
+    folder = cache_folder() / "peers" / version / name
     made = folder / ".complete"
     if not made.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        say(f"installing {' '.join(requirements)}")
-        for argv in (
-            [sys.executable, "-m", "venv", str(folder)],
-            [str(folder / "bin" / "pip"), "install", "--quiet", *requirements],
-        ):
+        say(f"installing {' '.join(requirements) or name}")
+        steps = [[sys.executable, "-m", "venv", str(folder)]]
+        if requirements:
+            steps.append([str(folder / "bin" / "pip"), "install", "--quiet", *requirements])
+        for argv in steps:
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 said = [line for line in done.stderr.splitlines() if line.strip()]
@@ -165,6 +165,6 @@ def version_of(bin_: Path, package: str) -> str:
 def peer_server(name: str) -> Server:
     """One of PEERS, installed; raises SkipError."""
     peer = PEERS[name]
-    bin_ = environment(peer.requirements)
+    bin_ = environment(peer.requirements[0].replace("=", ""), *peer.requirements)
     version = version_of(bin_, peer.requirements[0].partition("==")[0])
     return Server(f"{name} {version}".strip(), peer.modes, lambda mode, port: peer.argv(bin_, port))

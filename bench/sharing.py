@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from load import Figures, Load
+from load import Figures, Load, take_turn
 from process import raise_file_limit, usable_cores
 from report import DIM, Report, say
 from server import limit_server
@@ -171,6 +171,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
     options = parse(arguments)
+    turn = take_turn()
     raise_file_limit(65536)
     report = Report("sharing", "Workers that share one address")
     report.line(
@@ -184,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for workload in workloads(options):
         compare(report, workload, options)
     report.write(options.results)
+    turn.close()
     return 0
 
 

@@ -4,6 +4,8 @@
 // append to one file never mix.
 #include "base/log.h"
 
+#include "base/str.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -61,29 +63,60 @@ int sm_log_open(const char *path) {
     return 0;
 }
 
-size_t sm_log_escape(char *dst, size_t cap, const char *src, size_t len) {
-    static const char hex[] = "0123456789abcdef";
-    size_t used = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)src[i];
-        // C1 controls in UTF-8 (C2 80..9F) can steer a terminal just as C0 can.
-        bool c1 = c == 0xc2 && i + 1 < len && ((unsigned char)src[i + 1] & 0xe0) == 0x80;
-        if (c >= 0x20 && c != 0x7f && !c1) {
-            if (used + 1 > cap) {
-                break;
-            }
-            dst[used++] = (char)c;
-            continue;
+// Length of the valid UTF-8 sequence at src, 0 when there is none (RFC 3629 4).
+static size_t sm_log_utf8_len(const unsigned char *src, size_t len) {
+    size_t n = src[0] < 0xc2 ? 0 : src[0] < 0xe0 ? 2 : src[0] < 0xf0 ? 3 : src[0] < 0xf5 ? 4 : 0;
+    if (n == 0 || n > len) {
+        return 0;
+    }
+    for (size_t i = 1; i < n; i++) {
+        if ((src[i] & 0xc0) != 0x80) {
+            return 0;
         }
-        if (used + 4 > cap) {
+    }
+    bool overlong = (src[0] == 0xe0 && src[1] < 0xa0) || (src[0] == 0xf0 && src[1] < 0x90);
+    bool outside = (src[0] == 0xed && src[1] > 0x9f) || (src[0] == 0xf4 && src[1] > 0x8f);
+    return overlong || outside ? 0 : n;
+}
+
+// How many bytes at src may stand in a line as they are: a printable ASCII byte or a character beyond the C1
+// controls, which steer a terminal just as C0 does. 0: escape one byte.
+static size_t sm_log_plain_len(const unsigned char *src, size_t len) {
+    if (src[0] < 0x80) {
+        return src[0] >= 0x20 && src[0] != 0x7f;
+    }
+    bool c1 = src[0] == 0xc2 && len > 1 && src[1] < 0xa0;
+    return c1 ? 0 : sm_log_utf8_len(src, len);
+}
+
+// Fills dst as far as it goes; returns the bytes written, `read_out` those taken from src.
+static size_t sm_log_escape_some(char *dst, size_t cap, struct sm_str src, size_t *read_out) {
+    static const char hex[] = "0123456789abcdef";
+    const unsigned char *in = (const unsigned char *)src.ptr;
+    size_t used = 0;
+    size_t i = 0;
+    while (i < src.len) {
+        size_t n = sm_log_plain_len(in + i, src.len - i);
+        size_t need = n == 0 ? 4 : n;
+        if (used + need > cap) {
             break;
         }
-        dst[used++] = '\\';
-        dst[used++] = 'x';
-        dst[used++] = hex[c >> 4];
-        dst[used++] = hex[c & 15];
+        if (n == 0) {
+            char code[4] = {'\\', 'x', hex[in[i] >> 4], hex[in[i] & 15]};
+            memcpy(dst + used, code, sizeof(code));
+        } else {
+            memcpy(dst + used, in + i, n);
+        }
+        used += need;
+        i += n == 0 ? 1 : n;
     }
+    *read_out = i;
     return used;
+}
+
+size_t sm_log_escape(char *dst, size_t cap, const char *src, size_t len) {
+    size_t taken;
+    return sm_log_escape_some(dst, cap, (struct sm_str){src, len}, &taken);
 }
 
 // "2026-11-22 13:40:00.123 smiskd[812] worker 2 warning: " in local time.
@@ -136,8 +169,9 @@ void sm_log(enum sm_log_level level, const char *format, ...) {
     }
     char line[PREFIX_MAX_LEN + LINE_MAX_LEN + 8];
     size_t used = sm_log_prefix(line, level);
-    used += sm_log_escape(line + used, LINE_MAX_LEN, text, len);
-    if (cut) {
+    size_t taken;
+    used += sm_log_escape_some(line + used, LINE_MAX_LEN, (struct sm_str){text, len}, &taken);
+    if (cut || taken < len) {
         memcpy(line + used, " ...", 4);
         used += 4;
     }

@@ -79,6 +79,7 @@ static int sm_cli_add(struct sm_cli *cli, struct sm_bytes argument) {
 
 int sm_cli_override(struct sm_cli *cli, const char *origin, const char *key, const char *value) {
     struct sm_bytes argument = {0};
+    cli->has_listen = cli->has_listen || strcmp(key, "listen") == 0;
     int r = sm_bytes_append(&argument, origin, strlen(origin) + 1);
     r = r < 0 ? r : sm_bytes_append(&argument, key, strlen(key) + 1);
     r = r < 0 ? r : sm_bytes_append(&argument, value, strlen(value));

@@ -288,6 +288,12 @@ void sm_engine_drain(struct sm_engine *engine) {
     if (engine->draining) {
         return;
     }
+    // Who has connected already is still served.
+    for (size_t i = 0; i < engine->n_ports; i++) {
+        if (engine->ports[i].source.registered) {
+            sm_port_ready(&engine->ports[i].source, SM_READABLE);
+        }
+    }
     engine->draining = true;
     sm_engine_close_ports(engine);
     struct sm_list *node = engine->sessions.next;

@@ -60,6 +60,7 @@ struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kin
     exchange->phase = SM_PHASE_HEAD;
     exchange->keep_conn = exchange->params_ended = exchange->stdin_ended = exchange->data_ended = false;
     exchange->used_stderr = exchange->running = exchange->wants_room = exchange->aborted = false;
+    exchange->broke = false;
     exchange->started = exchange->committed = exchange->chunked = exchange->has_date = exchange->has_server = false;
     exchange->no_body = exchange->must_close = false;
     exchange->status = 0;
@@ -214,7 +215,11 @@ struct sm_body sm_exchange_take_body(struct sm_exchange *exchange, bool filter) 
 void sm_exchange_log(struct sm_exchange *exchange, struct sm_str text) {
     struct sm_str id = sm_exchange_id(exchange);
     sm_log(SM_LOG_WARNING, "[%.*s] %.*s", (int)id.len, id.ptr, (int)(text.len < 8000 ? text.len : 8000), text.ptr);
-    if (exchange->session->ops->log != NULL) {
+    sm_exchange_log_front(exchange, text);
+}
+
+void sm_exchange_log_front(struct sm_exchange *exchange, struct sm_str text) {
+    if (exchange->session->ops->log != NULL && !exchange->aborted) {
         exchange->session->ops->log(exchange, text);
     }
 }

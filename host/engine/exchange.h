@@ -89,3 +89,5 @@ void sm_exchange_fail(struct sm_exchange *exchange);
 
 // Text for the front server's error log (FCGI_STDERR) and for ours; control bytes are escaped, long text is split.
 void sm_exchange_log(struct sm_exchange *exchange, struct sm_str text);
+// The same for the front server only, where our own log has said it already.
+void sm_exchange_log_front(struct sm_exchange *exchange, struct sm_str text);

@@ -305,6 +305,18 @@ static void sm_fcgi_settle(struct sm_fcgi_session *session) {
     }
 }
 
+// A client that asks and never reads is not read from any more, until it has taken what it asked for.
+static bool sm_fcgi_has_room(struct sm_fcgi_session *session) {
+    struct sm_conn *conn = &session->base.conn;
+    if (conn->out.bytes < conn->net->write_buffer) {
+        return true;
+    }
+    sm_fcgi_close_record(session);
+    sm_conn_flush(conn);
+    conn->paused = sm_conn_full(conn);
+    return !conn->paused && !conn->is_broken;
+}
+
 static size_t sm_fcgi_input(struct sm_conn *conn, const char *data, size_t len) {
     struct sm_fcgi_session *session = sm_fcgi_from(conn);
     size_t at = 0;
@@ -313,13 +325,13 @@ static size_t sm_fcgi_input(struct sm_conn *conn, const char *data, size_t len) 
         size_t used = 0;
         sm_fcgi_next(&session->reader, data + at, len - at, &used, &event);
         at += used;
-        on = sm_fcgi_event(session, &event);
+        on = sm_fcgi_event(session, &event) && sm_fcgi_has_room(session);
     }
     if (conn->is_closed) {
         return len;
     }
     // Answers to management records and refusals; those of requests follow when they have run.
-    if (conn->out.bytes > 0 && session->n_exchanges == 0) {
+    if (conn->out.bytes > 0 && !conn->busy) {
         sm_fcgi_close_record(session);
         sm_conn_flush(conn);
     }
@@ -362,6 +374,10 @@ static void sm_fcgi_broken(struct sm_conn *conn) {
 
 static void sm_fcgi_drained(struct sm_conn *conn) {
     struct sm_fcgi_session *session = sm_fcgi_from(conn);
+    if (conn->paused) {
+        conn->paused = false;
+        sm_conn_defer(conn);
+    }
     for (struct sm_list *node = session->exchanges.next; node != &session->exchanges; node = node->next) {
         sm_exchange_drained(SM_CONTAINER(node, struct sm_exchange, in_session));
     }
@@ -377,7 +393,10 @@ static void sm_fcgi_timeout(struct sm_conn *conn, enum sm_conn_timeout which) {
         return;
     }
     if (session->n_exchanges == 0) {
-        sm_conn_finish(conn, false); // idle
+        if (conn->in.len > 0 || session->reader.in_record) {
+            sm_log(SM_LOG_WARNING, "%s stopped in the middle of a record; connection closed", peer);
+        }
+        sm_conn_finish(conn, false);
         return;
     }
     bool head = session->n_head > 0;
@@ -418,14 +437,19 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
     struct sm_fcgi_session *session = sm_fcgi_of(exchange);
     struct sm_conn *conn = &session->base.conn;
     bool whole = exchange->phase == SM_PHASE_ENDED && !exchange->aborted;
-    if (!whole && !conn->is_broken) {
-        // Aborted by the server, or broken off by us: END_REQUEST with a status that says so.
+    // Broken off by us after the head: an END_REQUEST would make the front server take what it has for the whole. Closing
+    // tells it the truth, unless other requests live on this connection.
+    bool cut = exchange->broke && exchange->committed;
+    if (cut && session->n_exchanges == 1) {
+        session->must_close = true;
+    } else if (!whole && !conn->is_broken) {
+        // Aborted by the server: END_REQUEST with a status that says so.
         sm_fcgi_close_record(session);
         char end[SM_FCGI_END_LEN];
         sm_fcgi_put_end(end, exchange->id, 1, SM_FCGI_REQUEST_COMPLETE);
         sm_conn_write(conn, end, sizeof(end));
     }
-    session->must_close = session->must_close || !exchange->keep_conn || (exchange->committed && !whole);
+    session->must_close = session->must_close || !exchange->keep_conn;
     session->served = true;
     session->n_exchanges--;
     sm_exchange_free(exchange);

@@ -44,6 +44,13 @@ static bool sm_http_head(struct sm_http_session *session, const char *head, size
         sm_conn_close(&session->base.conn);
         return false;
     }
+    if (exchange->head.path.len == 0) { // "http://host" means its root (RFC 9110 4.2.3)
+        exchange->head.path = (struct sm_span){(uint32_t)exchange->block.len, 1};
+        if (sm_bytes_append(&exchange->block, "/", 1) < 0) {
+            sm_conn_close(&session->base.conn);
+            return false;
+        }
+    }
     exchange->head.base = exchange->block.data;
     bool has_body = session->parser.chunked || exchange->head.content_length > 0;
     if (!has_body) {

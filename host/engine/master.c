@@ -197,6 +197,7 @@ static void sm_master_stop(struct sm_master *master, int status, const char *why
     sm_log(SM_LOG_INFO, "%s: finishing requests, then stopping", why);
     master->phase = SM_MASTER_STOPPING;
     master->status = status;
+    sm_ports_deinit(&master->ports, true);
     sm_master_stop_all(master);
 }
 

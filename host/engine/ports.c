@@ -129,7 +129,7 @@ static int sm_ports_allow(struct sm_listen *listen, const char *addresses) {
 int sm_ports_allow_from_env(struct sm_settings *settings) {
     const char *addresses = getenv("FCGI_WEB_SERVER_ADDRS");
     int r = 0;
-    for (size_t i = 0; addresses != NULL && i < settings->n_listen && r == 0; i++) {
+    for (size_t i = 0; addresses != NULL && *addresses != '\0' && i < settings->n_listen && r == 0; i++) {
         struct sm_listen *listen = &settings->listen[i];
         if (listen->protocol == SM_PROTOCOL_FASTCGI && listen->allow == NULL) {
             r = sm_ports_allow(listen, addresses);

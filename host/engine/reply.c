@@ -234,6 +234,7 @@ static void sm_reply_ended(struct sm_exchange *exchange) {
 
 void sm_exchange_break(struct sm_exchange *exchange) {
     exchange->must_close = true;
+    exchange->broke = !exchange->aborted;
     exchange->aborted = true;
     sm_reply_ended(exchange);
 }

@@ -40,7 +40,8 @@ struct sm_exchange {
     bool params_ended, stdin_ended, data_ended, used_stderr; // FastCGI
     bool running;                 // inside a call of the application
     bool wants_room;              // FULL was said
-    bool aborted;                 // the client has gone
+    bool aborted;                 // the client has gone, or the response was broken off
+    bool broke;                   // ... the latter
     // The response.
     bool started, committed, chunked, has_date, has_server;
     bool no_body;                 // HEAD, 204, 304

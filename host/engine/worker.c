@@ -23,6 +23,7 @@ struct sm_worker {
     struct sm_source lifeline;
     struct sm_timer deadline; // of draining
     bool expired;
+    bool listeners_closed;
 };
 
 static void sm_worker_drain(struct sm_worker *worker) {
@@ -31,6 +32,11 @@ static void sm_worker_drain(struct sm_worker *worker) {
         sm_timer_set(&worker->engine.net.wheel, &worker->deadline, worker->engine.net.now + timeout);
     }
     sm_engine_drain(&worker->engine);
+    // Held open, they would let clients connect to nobody.
+    for (size_t i = 0; i < worker->options->settings->n_listen && !worker->listeners_closed; i++) {
+        close(worker->options->listeners[i]);
+    }
+    worker->listeners_closed = true;
 }
 
 static void sm_worker_expire(struct sm_timer *timer) {

@@ -69,7 +69,7 @@ void sm_conn_init(struct sm_conn *conn, struct sm_net *net, int fd, const struct
     sm_timer_init(&conn->timer, sm_conn_fire);
 }
 
-static void sm_conn_defer(struct sm_conn *conn) {
+void sm_conn_defer(struct sm_conn *conn) {
     if (!sm_list_linked(&conn->node)) {
         sm_list_append(&conn->net->pending, &conn->node);
     }

@@ -83,6 +83,8 @@ void sm_conn_process(struct sm_conn *conn);
 // Reads what has come without feeding it to anybody, at most `cap` bytes in store. For a look at a busy
 // connection. True when there is new input or an end.
 bool sm_conn_peek(struct sm_conn *conn, size_t cap);
+// Has sm_conn_process called in the next turn.
+void sm_conn_defer(struct sm_conn *conn);
 // Waits for events from now on.
 void sm_conn_park(struct sm_conn *conn);
 // Arms (ms from now) or disarms (0) the session's deadline.

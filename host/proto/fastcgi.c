@@ -112,12 +112,8 @@ static size_t continue_record(struct sm_fcgi_reader *reader, const char *data, s
         event->id = reader->id;
         event->data = (struct sm_str){data, content};
     }
-    size_t padding = len - content;
-    if (reader->content > 0) {
-        padding = 0;
-    } else if (padding > reader->padding) {
-        padding = reader->padding;
-    }
+    // Where content is still missing, it took all there was.
+    size_t padding = len - content < reader->padding ? len - content : reader->padding;
     reader->padding = (uint8_t)(reader->padding - padding);
     reader->in_record = reader->content > 0 || reader->padding > 0;
     return content + padding;

@@ -80,10 +80,10 @@ static bool name_is(struct sm_str name, const char *literal) {
     return memcmp(name.ptr, literal, name.len) == 0;
 }
 
-// RFC 3875 4.1.2: 1*DIGIT, or empty for none. At most 63 bits.
+// RFC 3875 4.1.2: 1*DIGIT, or empty for none. At most 63 bits. Caddy says "-1" for a body of unknown length.
 static enum sm_fcgi_params take_length(struct sm_head *head, struct sm_str value) {
     int64_t length = 0;
-    if (value.len == 0) {
+    if (value.len == 0 || (value.len == 2 && memcmp(value.ptr, "-1", 2) == 0)) {
         return SM_FCGI_PARAMS_OK;
     }
     for (size_t i = 0; i < value.len; i++) {

@@ -23,10 +23,14 @@ static bool next_element(struct sm_str *list, struct sm_str *element_out) {
     return ptr > start;
 }
 
-// Sets a bit of `seen`; whether it was set before.
+static void mark(struct sm_http1 *parser, enum sm_http1_seen bit) {
+    parser->seen = (uint8_t)(parser->seen | bit);
+}
+
+// Marks a field that may come once; whether it was marked before.
 static bool seen_before(struct sm_http1 *parser, enum sm_http1_seen bit) {
     bool before = (parser->seen & bit) != 0;
-    parser->seen = (uint8_t)(parser->seen | bit);
+    mark(parser, bit);
     return before;
 }
 
@@ -83,9 +87,9 @@ static int take_connection(struct sm_http1 *parser, struct sm_str value) {
     struct sm_str option;
     while (next_element(&value, &option)) {
         if (sm_str_ieq(option, SM_STR("close"))) {
-            seen_before(parser, SM_SEEN_CLOSE);
+            mark(parser, SM_SEEN_CLOSE);
         } else if (sm_str_ieq(option, SM_STR("keep-alive"))) {
-            seen_before(parser, SM_SEEN_KEEP_ALIVE);
+            mark(parser, SM_SEEN_KEEP_ALIVE);
         }
     }
     return 0;
@@ -98,7 +102,7 @@ static int take_expect(struct sm_http1 *parser, struct sm_str value) {
         if (sm_str_ieq(expectation, SM_STR("100-continue"))) {
             parser->expect_continue = true;
         } else {
-            seen_before(parser, SM_SEEN_EXPECTATION);
+            mark(parser, SM_SEEN_EXPECTATION);
         }
     }
     return 0;

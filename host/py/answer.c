@@ -89,9 +89,9 @@ static void release_owner(void *owner) {
 
 enum smpy_answer_outcome smpy_answer_write(struct smpy_app *app, struct sm_exchange *exchange, struct sm_str bytes,
                                            PyObject *owner) {
-    int outcome = bytes.len < BY_REFERENCE ? sm_exchange_write(exchange, bytes.ptr, bytes.len)
-                                           : sm_exchange_write_ref(exchange, bytes.ptr, bytes.len, release_owner,
-                                                                   Py_NewRef(owner));
+    int outcome = bytes.len < BY_REFERENCE
+                      ? sm_exchange_write(exchange, bytes.ptr, bytes.len)
+                      : sm_exchange_write_ref(exchange, bytes.ptr, bytes.len, release_owner, Py_NewRef(owner));
     return judge(app, outcome, NULL);
 }
 
@@ -193,8 +193,9 @@ static PyObject *json_encoder(struct smpy_state *state) {
     PyObject *encoder = NULL;
     PyObject *type = smpy_import(state, SMPY_IMPORT_JSON_ENCODER);
     PyObject *none = type == NULL ? NULL : PyTuple_New(0);
-    PyObject *options = none == NULL ? NULL : Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan",
-                                                            Py_False, "separators", ",", ":");
+    PyObject *options = none == NULL ? NULL
+                                     : Py_BuildValue("{s:O,s:O,s:(ss)}", "ensure_ascii", Py_False, "allow_nan",
+                                                     Py_False, "separators", ",", ":");
     if (options != NULL) {
         encoder = PyObject_Call(type, none, options);
     }
@@ -246,11 +247,12 @@ static enum smpy_answer_outcome refuse_type(struct smpy_app *app, PyObject *body
         PyErr_Clear();
         Py_XDECREF(closed);
     }
-    PyErr_Format(PyExc_TypeError,
-                 "%s returned %.100s%s; a handler returns str, bytes, a dict or list (JSON), None, an iterable of bytes "
-                 "or str, a Response, (body, status) or (body, status, headers)",
-                 app->loaded.label, Py_TYPE(body)->tp_name,
-                 is_async ? ", and this version serves no asynchronous handlers" : "");
+    PyErr_Format(
+        PyExc_TypeError,
+        "%s returned %.100s%s; a handler returns str, bytes, a dict or list (JSON), None, an iterable of bytes "
+        "or str, a Response, (body, status) or (body, status, headers)",
+        app->loaded.label, Py_TYPE(body)->tp_name,
+        is_async ? ", and this version serves no asynchronous handlers" : "");
     return SMPY_ANSWER_ERROR;
 }
 

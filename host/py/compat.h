@@ -5,7 +5,6 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-
 #include <stdbool.h>
 
 // Returns new: the exception that is set, with its traceback in place, and clears it. NULL when none is set.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The configuration helper (see config_run.h). Python starts here without `site` and without the working directory
-// on its path: neither is needed to read a file, and the helper may run as root.
+// The configuration helper (see config_run.h). Python starts here without `site`, without the working directory on
+// its path and whatever environment is active: none of them is needed to read a file, the helper may run as root, and
+// the file may name another environment.
 #include "py/config_run.h"
 
 #include "base/exit.h"
@@ -63,6 +64,7 @@ int smpy_config_run(const struct smpy_interp_options *options, const struct sm_s
                     int out_fd) {
     struct smpy_interp_options quick = *options;
     quick.without_site = true;
+    quick.without_active = true;
     quick.without_cwd = true;
     int status = smpy_interp_start(&quick);
     if (status == 0) {

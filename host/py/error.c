@@ -121,19 +121,18 @@ static bool has_more_to_tell(PyObject *exception) {
     return has;
 }
 
-// One line for the front server and our log, then the traceback for our log alone.
+// One line for the front server; the same with the traceback for our log.
 static void log_exception(struct sm_exchange *exchange, PyObject *exception) {
     char summary[MAX_SUMMARY];
     char line[MAX_HEADING];
     summarize(exception, summary);
     put_heading(line, exchange, summary);
-    sm_exchange_log(exchange, sm_str_from(line));
-    if (!has_more_to_tell(exception)) {
-        return;
+    sm_exchange_log_front(exchange, sm_str_from(line));
+    if (has_more_to_tell(exception)) {
+        log_traceback(line, exception);
+    } else {
+        sm_log(SM_LOG_ERROR, "%s", line);
     }
-    struct sm_str id = sm_exchange_id(exchange);
-    (void)snprintf(line, sizeof line, "traceback of %.*s", (int)id.len, id.ptr);
-    log_traceback(line, exception);
 }
 
 void smpy_error_log_exchange(struct sm_exchange *exchange) {
@@ -157,13 +156,13 @@ static bool write_plain_page(struct sm_exchange *exchange, int status) {
     char page[512];
     const char *reason = sm_http1_reason(status);
     struct sm_str id = sm_exchange_id(exchange);
-    int len = snprintf(page, sizeof page,
-                       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %s</title></head>\n"
-                       "<body><h1>%d %s</h1>\n<p>%s The server's log says more, under <code>%.*s</code>.</p></body>"
-                       "</html>\n",
-                       status, reason, status, reason,
-                       status < 500 ? "The request could not be taken." : "The request could not be answered.",
-                       (int)id.len, id.ptr);
+    int len = snprintf(
+        page, sizeof page,
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %s</title></head>\n"
+        "<body><h1>%d %s</h1>\n<p>%s The server's log says more, under <code>%.*s</code>.</p></body>"
+        "</html>\n",
+        status, reason, status, reason,
+        status < 500 ? "The request could not be taken." : "The request could not be answered.", (int)id.len, id.ptr);
     return len > 0 && (size_t)len < sizeof page && write_page(exchange, status, page, (size_t)len);
 }
 
@@ -233,7 +232,8 @@ static void log_form_error(struct sm_exchange *exchange, PyObject *exception, in
     summarize(exception, summary);
     (void)snprintf(detail, sizeof detail, "%d: %s", status, summary);
     put_heading(line, exchange, detail);
-    sm_exchange_log(exchange, sm_str_from(line));
+    sm_exchange_log_front(exchange, sm_str_from(line));
+    sm_log(SM_LOG_WARNING, "%s", line);
 }
 
 bool smpy_error_answer(struct smpy_state *state, struct sm_exchange *exchange, bool show_traceback) {

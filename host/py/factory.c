@@ -29,7 +29,8 @@ struct recipe {
 };
 
 // Calls `put` with each (name, value) pair of `fields`. The count, or -1 with an exception.
-static Py_ssize_t each_field(PyObject *fields, int (*put)(struct sm_bytes *out, struct sm_str name, struct sm_str value),
+static Py_ssize_t each_field(PyObject *fields,
+                             int (*put)(struct sm_bytes *out, struct sm_str name, struct sm_str value),
                              struct sm_bytes *out) {
     Py_ssize_t count = -1;
     PyObject *list = PySequence_Fast(fields, "fields must be a sequence of (name, value)");
@@ -138,7 +139,8 @@ static struct smpy_snapshot *parse_cgi(const struct recipe *recipe, struct sm_by
     snapshot->head.base = snapshot->block == NULL ? "" : snapshot->block;
     enum sm_fcgi_params outcome = sm_fcgi_params_parse(snapshot->head.base, len, &snapshot->head);
     if (outcome != SM_FCGI_PARAMS_OK) {
-        PyErr_Format(PyExc_ValueError, "not a set of CGI variables: outcome %d of sm_fcgi_params_parse", (int)outcome);
+        PyErr_Format(PyExc_ValueError, "not a set of CGI variables: outcome %d of sm_fcgi_params_parse",
+                     (int)outcome);
         smpy_snapshot_free(snapshot);
         return NULL;
     }

@@ -32,8 +32,7 @@ static void native_request(struct smpy_app *app, struct sm_exchange *exchange) {
         return;
     }
     PyObject *arguments[2] = {NULL, (PyObject *)request};
-    PyObject *returned =
-        PyObject_Vectorcall(app->handler, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    PyObject *returned = PyObject_Vectorcall(app->handler, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (returned != NULL) {
         outcome = smpy_answer_send(app, exchange, returned, request);
         Py_DECREF(returned);

@@ -4,6 +4,7 @@
 #include "py/interp.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/exit.h"
@@ -186,7 +187,7 @@ static int flush_lines(void) {
 
 int smpy_interp_start(const struct smpy_interp_options *options) {
     struct sm_venv venv = {0};
-    if (sm_venv_find(options->venv, &venv) < 0) {
+    if (sm_venv_find(options->venv, options->without_active ? NULL : getenv("VIRTUAL_ENV"), &venv) < 0) {
         return SM_EXIT_PYTHON;
     }
     if (PyImport_AppendInittab("_smisk", PyInit__smisk) < 0) {

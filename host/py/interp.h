@@ -7,11 +7,12 @@
 #include <stdint.h>
 
 struct smpy_interp_options {
-    const char *app_name;          // becomes sys.argv[0]
-    const char *venv;              // NULL: $VIRTUAL_ENV, else the one around this program
-    char *const *pythonpath;       // folders for the front of sys.path; NULL-terminated, or NULL
-    bool without_cwd;              // leave the working directory off sys.path
-    bool without_site;             // do not import `site` (the configuration helper: a quick start)
+    const char *app_name;    // becomes sys.argv[0]
+    const char *venv;        // NULL: $VIRTUAL_ENV, else the one around this program
+    char *const *pythonpath; // folders for the front of sys.path; NULL-terminated, or NULL
+    bool without_cwd;        // leave the working directory off sys.path
+    bool without_active;     // do not look at $VIRTUAL_ENV
+    bool without_site;       // do not import `site` (the configuration helper: a quick start)
 };
 
 enum smpy_interp_outcome {

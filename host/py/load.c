@@ -78,9 +78,11 @@ static PyObject *did_you_mean(const char *name, PyObject *candidates) {
     PyObject *matches =
         difflib == NULL ? NULL : PyObject_CallMethod(difflib, "get_close_matches", "sOi", name, candidates, 1);
     if (matches != NULL) {
-        hint = PyList_GET_SIZE(matches) == 0
-                   ? PyUnicode_FromString("")
-                   : PyUnicode_FromFormat(" (did you mean \"%U\"?)", PyList_GET_ITEM(matches, 0));
+        // The very same name may lie in the working directory while that is not on sys.path.
+        hint =
+            PyList_GET_SIZE(matches) == 0 || PyUnicode_CompareWithASCIIString(PyList_GET_ITEM(matches, 0), name) == 0
+                ? PyUnicode_FromString("")
+                : PyUnicode_FromFormat(" (did you mean \"%U\"?)", PyList_GET_ITEM(matches, 0));
     }
     Py_XDECREF(matches);
     Py_XDECREF(difflib);
@@ -204,10 +206,10 @@ static int log_not_there(const char *module) {
     PyObject *path = PySys_GetObject("path");
     PyObject *here = modules_here();
     PyObject *hint = here == NULL ? NULL : did_you_mean(module, here);
-    smpy_error_log_line(hint == NULL || path == NULL
-                            ? NULL
-                            : PyUnicode_FromFormat("app: there is no module \"%s\"%U; looked in %R", module, hint,
-                                                   path));
+    smpy_error_log_line(
+        hint == NULL || path == NULL
+            ? NULL
+            : PyUnicode_FromFormat("app: there is no module \"%s\"%U; looked in %R", module, hint, path));
     Py_XDECREF(hint);
     Py_XDECREF(here);
     return SM_EXIT_APP;

@@ -18,7 +18,7 @@ struct smpy_loaded {
     PyObject *module;  // owned
     PyObject *handler; // owned
     enum smpy_kind kind;
-    char label[256];   // "hello:handle", for messages
+    char label[256]; // "hello:handle", for messages
 };
 
 // Loads `app`: "module", "module:attribute.dotted" or "path/to/file.py". `interface`: NULL or "auto" finds out,

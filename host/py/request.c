@@ -60,7 +60,9 @@ PyObject *smpy_request_field(struct smpy_request *request, enum smpy_field field
     if (request->ops == NULL) {
         return no_longer_there();
     }
+    request->building++;
     PyObject *value = entries[field].build(request);
+    request->building--;
     if (value != NULL) {
         smpy_request_keep(request, field, Py_NewRef(value));
     }
@@ -89,6 +91,7 @@ struct smpy_request *smpy_request_new(struct smpy_state *state, const struct smp
         }
         request->state = state;
         request->built = 0;
+        request->building = 0;
         memset(request->cache, 0, sizeof request->cache);
     }
     request->ops = ops;
@@ -200,7 +203,8 @@ static PyObject *request_repr(PyObject *self) {
     return text;
 }
 
-#define FIELD(name, id, doc) {name, get_field, NULL, doc, (void *)&entries[id]}
+#define FIELD(name, id, doc)                                                                                         \
+    { name, get_field, NULL, doc, (void *)&entries[id] }
 
 static PyGetSetDef request_getset[] = {
     FIELD("method", SMPY_FIELD_METHOD, "str: the request method, as sent (RFC 9110 9)."),

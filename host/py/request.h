@@ -33,11 +33,12 @@ enum smpy_field {
 };
 
 struct smpy_request {
-    PyObject_HEAD
-    struct smpy_state *state; // borrowed: the type keeps the module alive
+    PyObject ob_base;
+    struct smpy_state *state;          // borrowed: the type keeps the module alive
     const struct smpy_source_ops *ops; // NULL: the request is over and could not be kept (no memory)
     void *source;                      // in the list of free requests: the next one
     uint32_t built;                    // bit i: cache[i] is set
+    uint32_t building;                 // builders at work: another thread of the application may be in one
     PyObject *cache[SMPY_FIELD_COUNT];
 };
 

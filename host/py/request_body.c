@@ -126,8 +126,8 @@ static PyObject *parse_form(struct smpy_request *request, struct sm_str type) {
     if (file == NULL || limits == NULL) {
         goto done;
     }
-    arguments = Py_BuildValue("(y#OK)", type.ptr, (Py_ssize_t)type.len, file,
-                              (unsigned long long)body_of(request)->len);
+    arguments =
+        Py_BuildValue("(y#OK)", type.ptr, (Py_ssize_t)type.len, file, (unsigned long long)body_of(request)->len);
     if (arguments != NULL) {
         pair = PyObject_Call(parse, arguments, limits);
     }

@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: MIT
 // What becomes of a Request when its exchange ends (see request.h). Only in smiskd: the extension module has no
 // engine and no exchanges.
-#include "py/request.h"
+#include <time.h>
 
 #include "base/log.h"
+#include "py/request.h"
+
+enum { WAIT_STEP_NS = 100000 };
+
+// The application gave the Request to another thread, which is reading a field: its builder looks at the exchange.
+// It needs nothing of ours but the GIL, so it comes to its end.
+static void wait_for_builders(const struct smpy_request *request) {
+    while (request->building > 0) {
+        PyThreadState *state = PyEval_SaveThread();
+        (void)nanosleep(&(struct timespec){0, WAIT_STEP_NS}, NULL);
+        PyEval_RestoreThread(state);
+    }
+}
 
 void smpy_request_release(struct smpy_request *request, struct sm_exchange *exchange) {
     if (smpy_is_only_reference((PyObject *)request)) {
         smpy_request_recycle(request);
         return;
     }
+    wait_for_builders(request);
     struct smpy_snapshot *snapshot = smpy_snapshot_of_exchange(exchange);
     if (snapshot == NULL) {
         sm_log(SM_LOG_ERROR, "no memory to keep a request that the application holds on to");

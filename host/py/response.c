@@ -12,7 +12,8 @@ int smpy_response_status(PyObject *status, const char *who) {
     int overflow = 0;
     long number = PyLong_AsLongAndOverflow(status, &overflow);
     if (overflow != 0 || number < MIN_STATUS || number > MAX_STATUS) {
-        PyErr_Format(PyExc_ValueError, "%s a status that is not between %d and %d: %S", who, MIN_STATUS, MAX_STATUS, status);
+        PyErr_Format(PyExc_ValueError, "%s a status that is not between %d and %d: %S", who, MIN_STATUS, MAX_STATUS,
+                     status);
         return -1;
     }
     return (int)number;
@@ -26,8 +27,8 @@ PyObject *smpy_response_pairs(PyObject *headers, const char *who) {
         return PySequence_List(headers);
     }
     if (PyUnicode_Check(headers) || PyBytes_Check(headers) || !PyMapping_Check(headers)) {
-        PyErr_Format(PyExc_TypeError, "%s headers that are no list of (name, value) and no mapping but %.100s",
-                     who, Py_TYPE(headers)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%s headers that are no list of (name, value) and no mapping but %.100s", who,
+                     Py_TYPE(headers)->tp_name);
         return NULL;
     }
     return PyMapping_Items(headers);
@@ -66,7 +67,8 @@ static int set_status(PyObject *self, PyObject *value, void *closure) {
 static int set_headers(PyObject *self, PyObject *value, void *closure) {
     (void)closure;
     struct smpy_response *response = (struct smpy_response *)self;
-    PyObject *pairs = must_be_there(value, "headers") < 0 ? NULL : smpy_response_pairs(value, "a Response cannot have");
+    PyObject *pairs =
+        must_be_there(value, "headers") < 0 ? NULL : smpy_response_pairs(value, "a Response cannot have");
     if (pairs == NULL) {
         return -1;
     }

@@ -6,7 +6,7 @@
 #include "py/module.h"
 
 struct smpy_response {
-    PyObject_HEAD
+    PyObject ob_base;
     PyObject *body;         // any kind that a handler may return, but no Response and no tuple
     PyObject *headers;      // a list of (name, value)
     PyObject *content_type; // str, or None: as the kind of the body says

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The facts of a request on their own feet (see source.h): what a Request that outlives its exchange, or that never
 // had one, answers from.
-#include "py/source.h"
-
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "py/source.h"
 
 struct smpy_snapshot *smpy_snapshot_new(uint32_t n_fields) {
     struct smpy_snapshot *snapshot = calloc(1, sizeof *snapshot + n_fields * sizeof snapshot->fields[0]);

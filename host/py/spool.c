@@ -10,7 +10,7 @@
 enum { BUFFER_SIZE = 64 * 1024 }; // bytes read ahead
 
 struct smpy_spool {
-    PyObject_HEAD
+    PyObject ob_base;
     int fd; // owned; -1: closed
     uint64_t len;
     uint64_t off;
@@ -19,10 +19,9 @@ struct smpy_spool {
 Py_ssize_t smpy_spool_read(int fd, char *out, size_t len, uint64_t off) {
     size_t done = 0;
     while (done < len) {
-        ssize_t n = 0;
-        Py_BEGIN_ALLOW_THREADS
-        n = pread(fd, out + done, len - done, (off_t)(off + done));
-        Py_END_ALLOW_THREADS
+        PyThreadState *state = PyEval_SaveThread();
+        ssize_t n = pread(fd, out + done, len - done, (off_t)(off + done));
+        PyEval_RestoreThread(state);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -83,7 +82,7 @@ static PyObject *spool_readinto(PyObject *self, PyObject *target) {
         return NULL;
     }
     Py_buffer buffer;
-    if (PyObject_GetBuffer(target, &buffer, PyBUF_WRITABLE) < 0) {
+    if (!PyArg_Parse(target, "w*:readinto", &buffer)) {
         return NULL;
     }
     uint64_t left = bytes_left(spool);

@@ -94,8 +94,9 @@ static PyObject *start_waiting(PyObject *threading) {
     PyObject *type = PyObject_GetAttrString(threading, "Thread");
     PyObject *target = PyCFunction_New(&wait_method, threading);
     PyObject *none = PyTuple_New(0);
-    PyObject *arguments = target == NULL ? NULL : Py_BuildValue("{s:O,s:s,s:O}", "target", target, "name",
-                                                                "smiskd-shutdown", "daemon", Py_True);
+    PyObject *arguments = target == NULL ? NULL
+                                         : Py_BuildValue("{s:O,s:s,s:O}", "target", target, "name", "smiskd-shutdown",
+                                                         "daemon", Py_True);
     if (type != NULL && none != NULL && arguments != NULL) {
         thread = PyObject_Call(type, none, arguments);
     }
@@ -170,9 +171,9 @@ static bool has_other_states(void) {
 bool smpy_threads_are_live(void) {
     // A thread that was joined may still be on its last few instructions.
     for (int i = 0; i < SETTLE_STEPS && has_other_states(); i++) {
-        Py_BEGIN_ALLOW_THREADS
+        PyThreadState *state = PyEval_SaveThread();
         (void)nanosleep(&(struct timespec){0, SETTLE_STEP_NS}, NULL);
-        Py_END_ALLOW_THREADS
+        PyEval_RestoreThread(state);
     }
     return has_other_states();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Finding a virtual environment and reading its pyvenv.cfg (see venv.h). venv writes `version = 3.11.7` there, other
-// tools `version_info = 3.11.7.final.0` or `version_info = 3.11.7`; only major and minor have to agree with libpython.
+// tools `version_info = 3.11.7.final.0` or `version_info = 3.11.7`; only major and minor have to agree with
+// libpython.
 #include "py/venv.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -154,11 +154,11 @@ static int find_around_program(struct sm_venv *venv) {
     return open_venv(venv, "beside smiskd");
 }
 
-int sm_venv_find(const char *wanted, struct sm_venv *venv_out) {
+int sm_venv_find(const char *wanted, const char *active, struct sm_venv *venv_out) {
     const char *origin = "venv";
     if (wanted == NULL || wanted[0] == '\0') {
         origin = "VIRTUAL_ENV";
-        wanted = getenv("VIRTUAL_ENV");
+        wanted = active;
     }
     if (wanted == NULL || wanted[0] == '\0') {
         return find_around_program(venv_out);

@@ -20,7 +20,6 @@ BAD: dict[str, Any] = {
     "/object": object(),
     "/int": 7,
     "/chunks": iter([1, 2]),
-    "/text-chunks": iter(["text"]),
 }
 
 

@@ -21,7 +21,7 @@ def handle(request: Any) -> object:
     if request.path == "/seek":
         first = body.read().decode()
         body.seek(0)
-        return [first, body.read().decode(), body.tell(), body.seekable(), body.readable(), body.writable()]
+        return [first, body.read().decode(), body.tell(), body.seekable(), body.readable()]
     if request.path == "/digest":
         known = hashlib.sha256()
         while piece := body.read(100_000):

@@ -38,6 +38,8 @@ def handle(request: Any) -> object:
         return three(), 200, {"Content-Length": "13"}
     if request.path == "/iterator":
         return iter([b"a", b"", b"b"])
+    if request.path == "/texts":
+        return iter(["te", "xt"])
     if request.path == "/file":
         return io.BytesIO(b"line 1\nline 2\n")
     return KINDS[request.path]

@@ -84,18 +84,17 @@ def block_case(name: str, block: bytes, why: str, outcome: str, max_fields: int 
     return Case(name, data, why, f"{B1}\nparams 1 {outcome}\nstdin 1 end", max_fields)
 
 
-NGINX = (
-    pair("QUERY_STRING", "x=1&y=2")
-    + pair("REQUEST_METHOD", "POST")
-    + pair("CONTENT_TYPE", "text/plain")
-    + pair("CONTENT_LENGTH", "5")
-    + pair("SCRIPT_NAME", "/app")
-    + pair("PATH_INFO", "/p")
-    + pair("REQUEST_URI", "/app/p?x=1&y=2")
-    + pair("SERVER_PROTOCOL", "HTTP/1.1")
-    + pair("HTTP_HOST", "example.com")
-    + pair("HTTP_X_A", "")
-)
+NGINX_VARIABLES = """QUERY_STRING=x=1&y=2
+REQUEST_METHOD=POST
+CONTENT_TYPE=text/plain
+CONTENT_LENGTH=5
+SCRIPT_NAME=/app
+PATH_INFO=/p
+REQUEST_URI=/app/p?x=1&y=2
+SERVER_PROTOCOL=HTTP/1.1
+HTTP_HOST=example.com
+HTTP_X_A=""".splitlines()
+NGINX = b"".join(pair(line.partition("=")[0], line.partition("=")[2]) for line in NGINX_VARIABLES)
 NGINX_HEAD = """> method POST
     > target /app/p?x=1&y=2
     > script /app
@@ -105,16 +104,7 @@ NGINX_HEAD = """> method POST
     > host example.com
     > type text/plain
     > length 5
-    > field QUERY_STRING=x=1&y=2
-    > field REQUEST_METHOD=POST
-    > field CONTENT_TYPE=text/plain
-    > field CONTENT_LENGTH=5
-    > field SCRIPT_NAME=/app
-    > field PATH_INFO=/p
-    > field REQUEST_URI=/app/p?x=1&y=2
-    > field SERVER_PROTOCOL=HTTP/1.1
-    > field HTTP_HOST=example.com
-    > field HTTP_X_A="""
+    """ + "\n".join(f"> field {line}" for line in NGINX_VARIABLES)
 
 RECORDS = [
     Case(
@@ -442,6 +432,12 @@ PAIRS = [
         pair("REQUEST_URI", "/a?"),
         "A question mark in REQUEST_URI announces a query.",
         "ok\n> target /a?\n> query\n> field REQUEST_URI=/a?",
+    ),
+    block_case(
+        "valid/params_query_without_uri",
+        pair("QUERY_STRING", "a"),
+        "RFC 3875 4.1.7: REQUEST_URI is no part of CGI.",
+        "ok\n> query a\n> field QUERY_STRING=a",
     ),
     block_case(
         "valid/params_query_empty",

@@ -198,11 +198,11 @@ class Smiskd:
 
     def check_log(self) -> None:
         """Looks at the entries since the last look; afterwards all expectations are met and forgotten."""
-        since, expected = self._checked_to, self._expected
+        since, expected, self._expected = self._checked_to, self._expected, []
         for pattern in sorted(set(expected)):
             until(partial(self._meets, pattern, expected.count(pattern), since), f"in the log: {pattern!r}")
         lines = self.log.lines[since:]
-        self._checked_to, self._expected = since + len(lines), []
+        self._checked_to = since + len(lines)
         allowed = [*expected, *self._allowed]
         for line in lines:
             assert not SANITIZER.search(line), f"sanitizer or interpreter failure in the log:\n{self.log}"

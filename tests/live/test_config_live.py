@@ -31,7 +31,7 @@ def test_check_of_good_configuration_exits_0_and_says_what_would_run(tmp_path: P
     done = run_smiskd("-t", "-c", path)
     assert done.returncode == 0, done.stderr
     assert "hello" in done.stdout + done.stderr
-    assert "http://127.0.0.1:0" in done.stdout + done.stderr
+    assert "127.0.0.1:0" in done.stdout + done.stderr
 
 
 def test_check_opens_no_listener(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_without_application_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["--worker", "2", "hello"], "--worker"),
+        (["--wrokers", "2", "hello"], "--wrokers"),
         (["--workers"], "--workers"),
         (["--workers", "two", "hello"], "--workers"),
         (["--set", "workers", "hello"], "--set"),

@@ -146,7 +146,7 @@ BAD_PARAMS = {
     "nul-in-value": BASE + encode_pairs([("HTTP_A", "1\0")]),
     "empty-name": BASE + encode_pairs([("", "1")]),
     "length-word": BASE + encode_pairs([("CONTENT_LENGTH", "ten")]),
-    "length-negative": BASE + encode_pairs([("CONTENT_LENGTH", "-1")]),
+    "length-negative": BASE + encode_pairs([("CONTENT_LENGTH", "-2")]),
     "length-spaces": BASE + encode_pairs([("CONTENT_LENGTH", " 0")]),
     "length-over-64-bits": BASE + encode_pairs([("CONTENT_LENGTH", "99999999999999999999")]),
     "length-twice-different": BASE + encode_pairs([("CONTENT_LENGTH", "0"), ("CONTENT_LENGTH", "1")]),

@@ -160,12 +160,14 @@ def test_drain_closes_idle_connections_at_once(smiskd: Callable[..., Smiskd], tm
     assert daemon.wait(10.0) == 0
 
 
-def test_drain_refuses_new_connections(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
-    daemon = smiskd("--workers", "1", *HTTP, "gated")
-    waiting = InFlight(daemon, tmp_path)
-    daemon.signal(signal.SIGTERM)
-    until(lambda: refused(daemon), "new connections are refused")
-    assert waiting.finish() == b"finished: yes"
+def test_drain_refuses_new_connections_while_a_stream_goes_on(smiskd: Callable[..., Smiskd]) -> None:
+    daemon = smiskd("--workers", "1", *HTTP, "streams")
+    with RawHTTP(daemon.http) as raw:
+        raw.send(get("/?blocks=1000"))
+        raw.read_head()
+        daemon.signal(signal.SIGTERM)
+        until(lambda: refused(daemon), "new connections are refused")
+        assert raw.read_to_end().endswith(b"0\r\n\r\n")
     assert daemon.wait() == 0
 
 
