@@ -123,7 +123,7 @@ def compare_worker(report: Report, server: Server, options: argparse.Namespace) 
     )
     target = "target: rss and pss_anon ≤ python3's + 4 MiB"
     report.table(f"Worker memory ({target})", rows, [(), (), (), colour(is_kept), colour(is_kept)])
-    report.data["worker"] = {name: values for name, values in named.items()}
+    report.data["worker"] = dict(named.items())
     return is_kept
 
 

@@ -23,7 +23,8 @@ static struct sm_app *make_app(void *context, const struct sm_settings *settings
 
 // Under spawn-fcgi descriptor 0 is the FastCGI listener (FastCGI 1.0, section 2.2), unless the user names others.
 static int adopt_descriptor_0(struct sm_cli *cli) {
-    return !cli->has_listen && sm_listener_is(0) ? sm_cli_override(cli, "descriptor 0", "listen", "fastcgi://fd:0") : 0;
+    return !cli->has_listen && sm_listener_is(0) ? sm_cli_override(cli, "descriptor 0", "listen", "fastcgi://fd:0")
+                                                 : 0;
 }
 
 static int serve(struct sm_cli *cli, const struct sm_master_hooks *hooks) {

@@ -4,8 +4,6 @@
 // append to one file never mix.
 #include "base/log.h"
 
-#include "base/str.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -15,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/str.h"
 
 enum { LINE_MAX_LEN = 8192, TEXT_MAX_LEN = 65536, PREFIX_MAX_LEN = 160 };
 
@@ -29,8 +29,8 @@ static const struct {
     const char *name;
     const char *colour;
 } sm_log_levels[] = {
-    [SM_LOG_DEBUG] = {"debug", "\033[2m"},     [SM_LOG_INFO] = {"info", "\033[32m"},
-    [SM_LOG_WARNING] = {"warning", "\033[33m"}, [SM_LOG_ERROR] = {"error", "\033[31m"},
+    [SM_LOG_DEBUG] = {"debug", "\033[2m"},          [SM_LOG_INFO] = {"info", "\033[32m"},
+    [SM_LOG_WARNING] = {"warning", "\033[33m"},     [SM_LOG_ERROR] = {"error", "\033[31m"},
     [SM_LOG_CRITICAL] = {"critical", "\033[1;31m"},
 };
 

@@ -22,10 +22,10 @@ static const struct {
     const char *key;
     enum shape shape;
 } sm_cli_options[] = {
-    {"http", "listen", LISTEN_HTTP}, {"fastcgi", "listen", LISTEN_FASTCGI}, {"interface", "interface", PLAIN},
-    {"workers", "workers", PLAIN},   {"threads", "threads", PLAIN},         {"chdir", "chdir", PATH},
-    {"venv", "venv", PATH},          {"pythonpath", "pythonpath", PATH},    {"reload", "autoreload", TRUE},
-    {"daemonize", "daemonize", TRUE}, {"pidfile", "pidfile", PATH},         {"user", "user", PLAIN},
+    {"http", "listen", LISTEN_HTTP},  {"fastcgi", "listen", LISTEN_FASTCGI}, {"interface", "interface", PLAIN},
+    {"workers", "workers", PLAIN},    {"threads", "threads", PLAIN},         {"chdir", "chdir", PATH},
+    {"venv", "venv", PATH},           {"pythonpath", "pythonpath", PATH},    {"reload", "autoreload", TRUE},
+    {"daemonize", "daemonize", TRUE}, {"pidfile", "pidfile", PATH},          {"user", "user", PLAIN},
     {"group", "group", PLAIN},
 };
 
@@ -238,8 +238,8 @@ void sm_cli_print_plan(const struct sm_settings *settings) {
     for (size_t i = 0; i < settings->n_listen; i++) {
         const struct sm_listen *listen = &settings->listen[i];
         bool is_unix = strncmp(listen->address, "unix:", 5) == 0;
-        printf("listen: %s%s%s\n", listen->protocol == SM_PROTOCOL_HTTP ? "http" : "fastcgi",
-               is_unix ? "+" : "://", listen->address);
+        printf("listen: %s%s%s\n", listen->protocol == SM_PROTOCOL_HTTP ? "http" : "fastcgi", is_unix ? "+" : "://",
+               listen->address);
     }
     puts("configuration and application are fine");
 }

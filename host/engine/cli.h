@@ -10,9 +10,9 @@
 
 // What the command line says. `arguments` are the helper's strings: "conf=PATH" or "ORIGIN NUL KEY NUL VALUE".
 struct sm_cli {
-    bool test;       // -t
-    bool has_listen; // a listener was named
-    const char *venv; // --venv as given, for the helper's own interpreter; borrowed from argv
+    bool test;                // -t
+    bool has_listen;          // a listener was named
+    const char *venv;         // --venv as given, for the helper's own interpreter; borrowed from argv
     struct sm_str *arguments; // owned, the bytes too
     size_t n_arguments;
 };

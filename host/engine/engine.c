@@ -13,7 +13,7 @@
 #include "engine/session.h"
 #include "net/listener.h"
 
-enum { ACCEPTS_PER_EVENT = 64, ACCEPT_PAUSE_MS = 100 };
+enum { ACCEPTS_PER_EVENT = 64, ACCEPTS_PER_PLACE = 16, ACCEPT_PAUSE_MS = 100 };
 
 static void sm_engine_wait_enter(void *context) {
     struct sm_app *app = context;
@@ -145,12 +145,22 @@ static void sm_port_unpause(struct sm_timer *timer) {
     }
 }
 
-static void sm_port_ready(struct sm_source *source, unsigned flags) {
-    (void)flags;
-    struct sm_port *port = SM_CONTAINER(source, struct sm_port, source);
-    for (int i = 0; i < ACCEPTS_PER_EVENT && source->registered; i++) {
+// With several workers the kernel wakes the one that waits at the head of the listener's queue; every so often we
+// queue up anew behind the others, or one worker would get all the connections that are kept.
+static void sm_port_requeue(struct sm_port *port) {
+    struct sm_loop *loop = &port->engine->net.loop;
+    if (port->engine->settings->workers > 1 && ++port->n_accepted % ACCEPTS_PER_PLACE == 0) {
+        sm_loop_remove(loop, &port->source);
+        if (sm_loop_add_listener(loop, &port->source) < 0) {
+            sm_port_pause(port, errno);
+        }
+    }
+}
+
+static void sm_port_accept(struct sm_port *port, int most) {
+    for (int i = 0; i < most && port->source.registered; i++) {
         struct sm_peer peer;
-        int fd = sm_listener_accept(source->fd, &peer);
+        int fd = sm_listener_accept(port->source.fd, &peer);
         if (fd == -EAGAIN) {
             return;
         }
@@ -160,7 +170,14 @@ static void sm_port_ready(struct sm_source *source, unsigned flags) {
         }
         port->engine->log_paused = false;
         sm_port_serve(port, fd, &peer);
+        sm_port_requeue(port);
     }
+}
+
+static void sm_port_ready(struct sm_source *source, unsigned flags) {
+    (void)flags;
+    struct sm_port *port = SM_CONTAINER(source, struct sm_port, source);
+    sm_port_accept(port, port->engine->settings->workers > 1 ? 1 : ACCEPTS_PER_EVENT);
 }
 
 int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n) {
@@ -193,20 +210,6 @@ int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n) {
 
 // --- running ---
 
-// The flush after a call may have made room at once, with no event to follow.
-static void sm_engine_relieve(struct sm_exchange *exchange) {
-    struct sm_conn *conn = &exchange->session->conn;
-    if (!conn->full || conn->out.bytes > conn->net->write_buffer / 2) {
-        return;
-    }
-    conn->full = false;
-    if (exchange->wants_room) {
-        exchange->wants_room = false;
-        sm_exchange_yield(exchange); // others have their turn first
-    }
-    conn->ops->drained(conn);
-}
-
 static void sm_engine_run(struct sm_engine *engine, struct sm_exchange *exchange) {
     const struct sm_session_ops *ops = exchange->session->ops;
     exchange->session->conn.busy = false;
@@ -232,7 +235,6 @@ static void sm_engine_run(struct sm_engine *engine, struct sm_exchange *exchange
         ops->finished(exchange);
         return;
     }
-    sm_engine_relieve(exchange);
     sm_conn_park(&exchange->session->conn);
 }
 
@@ -251,8 +253,7 @@ static void sm_engine_unyield(struct sm_engine *engine) {
 }
 
 static int sm_engine_wait_time(const struct sm_engine *engine, int timeout_ms) {
-    if (!sm_list_empty(&engine->ready) || !sm_list_empty(&engine->yielded) ||
-        !sm_list_empty(&engine->net.pending)) {
+    if (!sm_list_empty(&engine->ready) || !sm_list_empty(&engine->yielded) || !sm_list_empty(&engine->net.pending)) {
         return 0;
     }
     int timer_ms = sm_wheel_wait(&engine->net.wheel, engine->net.now);
@@ -290,9 +291,7 @@ void sm_engine_drain(struct sm_engine *engine) {
     }
     // Who has connected already is still served.
     for (size_t i = 0; i < engine->n_ports; i++) {
-        if (engine->ports[i].source.registered) {
-            sm_port_ready(&engine->ports[i].source, SM_READABLE);
-        }
+        sm_port_accept(&engine->ports[i], ACCEPTS_PER_EVENT);
     }
     engine->draining = true;
     sm_engine_close_ports(engine);

@@ -17,9 +17,10 @@ struct sm_port {
     struct sm_source source;
     struct sm_engine *engine;
     enum sm_protocol protocol;
-    char **allow;             // borrowed from the settings
+    char **allow; // borrowed from the settings
     bool is_unix;
-    struct sm_timer pause;    // no descriptors left: look again later
+    struct sm_timer pause; // no descriptors left: look again later
+    uint32_t n_accepted;
 };
 
 struct sm_engine {
@@ -31,18 +32,18 @@ struct sm_engine {
     size_t n_ports;
     struct sm_list sessions;
     uint32_t n_sessions;
-    struct sm_list ready;    // exchanges that want the application, or to be finished, now
-    struct sm_list yielded;  // ... in the next turn
+    struct sm_list ready;   // exchanges that want the application, or to be finished, now
+    struct sm_list yielded; // ... in the next turn
     struct sm_exchange *free_exchanges;
     uint32_t n_free_exchanges;
-    struct sm_bytes head;    // the response head under construction
-    char stamp[80];          // "Date: …\r\nServer: smiskd\r\n" of this second
+    struct sm_bytes head; // the response head under construction
+    char stamp[80];       // "Date: …\r\nServer: smiskd\r\n" of this second
     size_t stamp_len;
     time_t stamp_time;
-    uint32_t generation;     // of the worker, unique in the life of the master; part of request ids
+    uint32_t generation; // of the worker, unique in the life of the master; part of request ids
     uint32_t serial;
     bool draining;
-    bool log_paused;         // said that descriptors have run out
+    bool log_paused; // said that descriptors have run out
 };
 
 // Prepares; borrows settings and app. 0 or -errno.

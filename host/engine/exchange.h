@@ -23,14 +23,14 @@ struct sm_body {
 
 // Outcomes of the writing calls, beside 0 and negative errors.
 enum sm_exchange_outcome {
-    SM_EXCHANGE_FULL = 1,      // taken, but stop now: `resume` comes when there is room
-    SM_EXCHANGE_GONE = 2,      // the client has gone; nothing was taken. End the exchange
-    SM_EXCHANGE_BAD_NAME = 3,  // a field name that is no token (RFC 9110 5.1)
-    SM_EXCHANGE_BAD_VALUE = 4, // CR, LF or NUL in a field value (RFC 9110 5.5)
-    SM_EXCHANGE_BAD_LENGTH = 5,// Content-Length is no number or disagrees with an earlier one; or body bytes past it
-    SM_EXCHANGE_TOO_LARGE = 6, // the head is larger than 1 MiB
-    SM_EXCHANGE_BAD_STATUS = 7,// status outside 200..999 (1xx are not final answers)
-    SM_EXCHANGE_BAD_FIELD = 8, // a field that belongs to the connection: Transfer-Encoding, Keep-Alive, Upgrade …
+    SM_EXCHANGE_FULL = 1,       // taken, but stop now: `resume` comes when there is room
+    SM_EXCHANGE_GONE = 2,       // the client has gone; nothing was taken. End the exchange
+    SM_EXCHANGE_BAD_NAME = 3,   // a field name that is no token (RFC 9110 5.1)
+    SM_EXCHANGE_BAD_VALUE = 4,  // CR, LF or NUL in a field value (RFC 9110 5.5)
+    SM_EXCHANGE_BAD_LENGTH = 5, // Content-Length is no number or disagrees with an earlier one; or body bytes past it
+    SM_EXCHANGE_TOO_LARGE = 6,  // the head is larger than 1 MiB
+    SM_EXCHANGE_BAD_STATUS = 7, // status outside 200..999 (1xx are not final answers)
+    SM_EXCHANGE_BAD_FIELD = 8,  // a field that belongs to the connection: Transfer-Encoding, Keep-Alive, Upgrade …
 };
 
 // --- the request ---

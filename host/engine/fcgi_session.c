@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The reading half of a FastCGI session: records to exchanges, many at once. Owns the connection, the record reader
 // and the list of live requests. Records of requests that are not alive are ignored (FastCGI 1.0, section 3.3).
+#include "engine/fcgi_session.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/num.h"
-#include "engine/fcgi_session.h"
 
 enum sm_fcgi_waits { WAITS_IDLE = 1, WAITS_HEAD, WAITS_BODY, WAITS_APP };
 
@@ -305,15 +306,16 @@ static void sm_fcgi_settle(struct sm_fcgi_session *session) {
     }
 }
 
-// A client that asks and never reads is not read from any more, until it has taken what it asked for.
+// A client that asks and never reads is not read from any more, until it has taken what it asked for. Twice the
+// buffer, so that an ABORT_REQUEST is still seen when a response alone has filled it.
 static bool sm_fcgi_has_room(struct sm_fcgi_session *session) {
     struct sm_conn *conn = &session->base.conn;
-    if (conn->out.bytes < conn->net->write_buffer) {
+    if (conn->out.bytes < 2 * conn->net->write_buffer) {
         return true;
     }
     sm_fcgi_close_record(session);
     sm_conn_flush(conn);
-    conn->paused = sm_conn_full(conn);
+    conn->paused = conn->out.bytes >= conn->net->write_buffer && sm_conn_full(conn);
     return !conn->paused && !conn->is_broken;
 }
 
@@ -394,7 +396,7 @@ static void sm_fcgi_timeout(struct sm_conn *conn, enum sm_conn_timeout which) {
     }
     if (session->n_exchanges == 0) {
         if (conn->in.len > 0 || session->reader.in_record) {
-            sm_log(SM_LOG_WARNING, "%s stopped in the middle of a record; connection closed", peer);
+            sm_log(SM_LOG_WARNING, "%s began a record that was not complete within header_timeout; closed", peer);
         }
         sm_conn_finish(conn, false);
         return;
@@ -437,8 +439,8 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
     struct sm_fcgi_session *session = sm_fcgi_of(exchange);
     struct sm_conn *conn = &session->base.conn;
     bool whole = exchange->phase == SM_PHASE_ENDED && !exchange->aborted;
-    // Broken off by us after the head: an END_REQUEST would make the front server take what it has for the whole. Closing
-    // tells it the truth, unless other requests live on this connection.
+    // Broken off by us after the head: an END_REQUEST would make the front server take what it has for the whole.
+    // Closing tells it the truth, unless other requests live on this connection.
     bool cut = exchange->broke && exchange->committed;
     if (cut && session->n_exchanges == 1) {
         session->must_close = true;

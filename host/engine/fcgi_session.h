@@ -9,13 +9,13 @@
 struct sm_fcgi_session {
     struct sm_session base;
     struct sm_fcgi_reader reader;
-    struct sm_list exchanges;  // alive, in order of arrival
+    struct sm_list exchanges; // alive, in order of arrival
     uint32_t n_exchanges;
-    uint32_t n_head, n_body;   // ... of which still receiving params, body
-    uint8_t waits_for;         // which deadline is armed
-    bool overloaded;           // answers FCGI_OVERLOADED only
-    bool must_close;           // close when the last exchange is done
-    bool linger;               // the server may still be sending to us
+    uint32_t n_head, n_body; // ... of which still receiving params, body
+    uint8_t waits_for;       // which deadline is armed
+    bool overloaded;         // answers FCGI_OVERLOADED only
+    bool must_close;         // close when the last exchange is done
+    bool linger;             // the server may still be sending to us
     bool eof;
     bool served;
     // The record under construction: its header bytes lie in the output queue, to be filled in.

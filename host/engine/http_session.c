@@ -18,7 +18,6 @@ struct sm_http_session {
     bool served;                 // at least one request was answered
 };
 
-
 static struct sm_http_session *sm_http_from(struct sm_conn *conn) {
     return SM_CONTAINER(conn, struct sm_http_session, base.conn);
 }

@@ -279,8 +279,8 @@ static void sm_master_replaced(struct sm_master *master, struct sm_slot *fresh) 
 static bool sm_master_same_listeners(const struct sm_settings *a, const struct sm_settings *b) {
     bool same = a->n_listen == b->n_listen;
     for (size_t i = 0; same && i < a->n_listen; i++) {
-        same = a->listen[i].protocol == b->listen[i].protocol &&
-               strcmp(a->listen[i].address, b->listen[i].address) == 0;
+        same =
+            a->listen[i].protocol == b->listen[i].protocol && strcmp(a->listen[i].address, b->listen[i].address) == 0;
     }
     return same;
 }
@@ -449,8 +449,7 @@ static void sm_master_detach(const struct sm_settings *settings) {
 }
 
 static int sm_master_prepare(struct sm_master *master) {
-    static const int watched[] = {SIGCHLD, SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
-                                  SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, 0};
+    static const int watched[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, 0};
     if (sm_loop_init(&master->loop) < 0 || pipe2(master->lifeline, O_CLOEXEC) < 0) {
         return SM_EXIT_SYSTEM;
     }
@@ -497,7 +496,8 @@ static void sm_master_end(struct sm_master *master) {
 }
 
 int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *settings) {
-    struct sm_master master = {.hooks = hooks, .settings = settings, .loop = {.fd = -1}, .report_fd = -1, .lifeline = {-1, -1}};
+    struct sm_master master = {
+        .hooks = hooks, .settings = settings, .loop = {.fd = -1}, .report_fd = -1, .lifeline = {-1, -1}};
     master.now = sm_clock_ms();
     sm_wheel_init(&master.wheel, master.now);
     sm_list_init(&master.slots);

@@ -70,9 +70,8 @@ static int sm_ports_name(struct sm_ports *ports, size_t i, const struct sm_liste
 
 int sm_ports_open(struct sm_ports *ports, const struct sm_settings *settings) {
     size_t n = settings->n_listen;
-    *ports = (struct sm_ports){.fds = calloc(n, sizeof(int)),
-                               .names = calloc(n, sizeof(char *)),
-                               .unlinks = calloc(n, sizeof(char *))};
+    *ports = (struct sm_ports){
+        .fds = calloc(n, sizeof(int)), .names = calloc(n, sizeof(char *)), .unlinks = calloc(n, sizeof(char *))};
     if (ports->fds == NULL || ports->names == NULL || ports->unlinks == NULL) {
         return SM_EXIT_SYSTEM;
     }

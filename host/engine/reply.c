@@ -159,8 +159,7 @@ static int sm_reply_check(const struct sm_exchange *exchange, size_t len) {
     if (exchange->aborted || exchange->session->conn.is_broken) {
         return SM_EXCHANGE_GONE;
     }
-    if (!exchange->no_body && exchange->out_len >= 0 &&
-        len > (uint64_t)exchange->out_len - exchange->out_sent) {
+    if (!exchange->no_body && exchange->out_len >= 0 && len > (uint64_t)exchange->out_len - exchange->out_sent) {
         return SM_EXCHANGE_BAD_LENGTH;
     }
     return 0;

@@ -14,47 +14,47 @@ struct sm_session;
 enum { SM_DRAIN_GRACE_MS = 500 };
 
 enum sm_exchange_phase {
-    SM_PHASE_HEAD,   // head or params are coming in
-    SM_PHASE_BODY,   // body is coming in
-    SM_PHASE_READY,  // complete, waits for the application
-    SM_PHASE_OPEN,   // the application has it
-    SM_PHASE_ENDED,  // the response is complete
+    SM_PHASE_HEAD,  // head or params are coming in
+    SM_PHASE_BODY,  // body is coming in
+    SM_PHASE_READY, // complete, waits for the application
+    SM_PHASE_OPEN,  // the application has it
+    SM_PHASE_ENDED, // the response is complete
 };
 
 struct sm_exchange {
-    struct sm_list node;          // engine->ready or ->yielded
-    struct sm_list in_session;    // the session's exchanges
+    struct sm_list node;       // engine->ready or ->yielded
+    struct sm_list in_session; // the session's exchanges
     struct sm_exchange *next_free;
     struct sm_engine *engine;
     struct sm_session *session;
     struct sm_head head;
-    struct sm_bytes block;        // what head's spans lie in
+    struct sm_bytes block; // what head's spans lie in
     struct sm_spool body;
     struct sm_spool filter_data;
     void *user;
-    uint32_t serial;              // 0: not numbered yet
-    uint16_t id;                  // FastCGI request id
-    uint8_t role;                 // enum sm_role
-    uint8_t phase;                // enum sm_exchange_phase
-    bool keep_conn;               // FastCGI: FCGI_KEEP_CONN
+    uint32_t serial;                                         // 0: not numbered yet
+    uint16_t id;                                             // FastCGI request id
+    uint8_t role;                                            // enum sm_role
+    uint8_t phase;                                           // enum sm_exchange_phase
+    bool keep_conn;                                          // FastCGI: FCGI_KEEP_CONN
     bool params_ended, stdin_ended, data_ended, used_stderr; // FastCGI
-    bool running;                 // inside a call of the application
-    bool wants_room;              // FULL was said
-    bool aborted;                 // the client has gone, or the response was broken off
-    bool broke;                   // ... the latter
+    bool running;                                            // inside a call of the application
+    bool wants_room;                                         // FULL was said
+    bool aborted;                                            // the client has gone, or the response was broken off
+    bool broke;                                              // ... the latter
     // The response.
     bool started, committed, chunked, has_date, has_server;
-    bool no_body;                 // HEAD, 204, 304
-    bool must_close;              // the connection cannot serve another request after this one
+    bool no_body;    // HEAD, 204, 304
+    bool must_close; // the connection cannot serve another request after this one
     uint16_t status;
-    int64_t out_len;              // declared body bytes; -1: unknown
+    int64_t out_len; // declared body bytes; -1: unknown
     uint64_t out_sent;
     char peer[SM_HOST_TEXT_MAX], local[SM_HOST_TEXT_MAX], id_text[32]; // filled when asked for
 };
 
 // A protocol over a connection. Every call concerns an exchange of this session.
 struct sm_session_ops {
-    const char *status_prefix;     // "HTTP/1.1 " or "Status: "
+    const char *status_prefix; // "HTTP/1.1 " or "Status: "
     // engine->head holds status line and fields; adds what the protocol adds and queues it. 0 or -ENOMEM.
     int (*commit)(struct sm_exchange *exchange);
     // Queues body bytes, framed. `release` NULL: copies; else borrows. 0 or -ENOMEM.

@@ -17,7 +17,8 @@ struct entry {
     size_t offset;
 };
 
-#define ENTRY(name, kind) {#name, kind, offsetof(struct sm_settings, name)}
+#define ENTRY(name, kind)                                                                                            \
+    { #name, kind, offsetof(struct sm_settings, name) }
 
 static const struct entry sm_settings_table[] = {
     ENTRY(app, TEXT),
@@ -214,8 +215,9 @@ int sm_settings_read(struct sm_settings *settings, const char *data, size_t len)
         }
         int r = sm_settings_set(settings, key, value);
         if (r < 0) {
-            sm_log(SM_LOG_CRITICAL, "the configuration helper says %s = \"%s\", which the host does not know: do smiskd"
-                                    " and the smisk package have the same version?",
+            sm_log(SM_LOG_CRITICAL,
+                   "the configuration helper says %s = \"%s\", which the host does not know: do smiskd"
+                   " and the smisk package have the same version?",
                    key, value);
             return r;
         }

@@ -12,12 +12,12 @@ enum sm_protocol { SM_PROTOCOL_HTTP, SM_PROTOCOL_FASTCGI };
 
 struct sm_listen {
     enum sm_protocol protocol;
-    char *address;  // "127.0.0.1:8080", "[::1]:80", "unix:/run/x.sock", "fd:3"
-    char *owner;    // unix sockets; NULL: leave
+    char *address; // "127.0.0.1:8080", "[::1]:80", "unix:/run/x.sock", "fd:3"
+    char *owner;   // unix sockets; NULL: leave
     char *group;
-    int mode;       // unix sockets; -1: from umask
+    int mode; // unix sockets; -1: from umask
     int backlog;
-    char **allow;   // NULL-terminated list of peer addresses; NULL: anybody
+    char **allow; // NULL-terminated list of peer addresses; NULL: anybody
 };
 
 // Times in milliseconds, sizes in bytes; 0 means off where the name allows it.

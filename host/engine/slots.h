@@ -16,17 +16,17 @@ enum sm_slot_state { SM_SLOT_EMPTY, SM_SLOT_STARTING, SM_SLOT_READY, SM_SLOT_STO
 
 // One worker process.
 struct sm_slot {
-    struct sm_list node;         // master->slots
+    struct sm_list node; // master->slots
     struct sm_master *master;
-    struct sm_source ready;      // reads the byte that says so
-    struct sm_timer timer;       // startup_timeout, back-off before the next start, or the end of patience
-    uint64_t started_at;         // ms
-    uint32_t index;              // 1..workers; a replacement has the index of what it replaces
+    struct sm_source ready; // reads the byte that says so
+    struct sm_timer timer;  // startup_timeout, back-off before the next start, or the end of patience
+    uint64_t started_at;    // ms
+    uint32_t index;         // 1..workers; a replacement has the index of what it replaces
     uint32_t generation;
-    uint32_t failures;           // starts in a row that did not last
+    uint32_t failures; // starts in a row that did not last
     uint8_t state;
-    bool is_replacement;         // of a reload: leaves nothing behind when it fails
-    pid_t pid;                   // 0: none
+    bool is_replacement; // of a reload: leaves nothing behind when it fails
+    pid_t pid;           // 0: none
 };
 
 enum sm_master_phase { SM_MASTER_STARTING, SM_MASTER_SERVING, SM_MASTER_RELOADING, SM_MASTER_STOPPING };
@@ -42,12 +42,12 @@ struct sm_master {
     struct sm_list slots;
     uint64_t now;
     uint32_t next_generation;
-    uint32_t reload_next;        // index of the worker that is replaced next; past the last: done
+    uint32_t reload_next; // index of the worker that is replaced next; past the last: done
     uint8_t phase;
-    bool reload_again;           // HUP came during a reload
-    int status;                  // to exit with
+    bool reload_again; // HUP came during a reload
+    int status;        // to exit with
     int lifeline[2];
-    int report_fd;               // the waiting parent of --daemonize, or -1
+    int report_fd; // the waiting parent of --daemonize, or -1
 };
 
 // A new slot for this index, unstarted. NULL: no memory.

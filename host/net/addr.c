@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/num.h"
+
 static int sm_addr_parse_unix(const char *path, struct sm_addr *addr) {
     size_t len = strlen(path);
     if (len == 0) {
@@ -46,8 +48,12 @@ int sm_addr_parse(const char *text, struct sm_addr *addr_out) {
     }
     const char *host = text;
     size_t host_len = (size_t)(colon - text);
+    uint64_t port;
+    if (!sm_u64_parse(sm_str_from(colon + 1), UINT16_MAX, &port)) {
+        return -EINVAL;
+    }
     if (*host == '[') {
-        if (host_len < 2 || host[host_len - 1] != ']') {
+        if (host_len < 3 || host[host_len - 1] != ']') {
             return -EINVAL;
         }
         host++;

@@ -146,6 +146,9 @@ static size_t sm_conn_recv(struct sm_conn *conn) {
 
 static void sm_conn_feed_stored(struct sm_conn *conn) {
     size_t used = conn->ops->input(conn, conn->in.data, conn->in.len);
+    if (conn->is_closed || conn->finishing) {
+        return; // and with it `in`
+    }
     if (used == conn->in.len) {
         sm_bytes_deinit(&conn->in);
     } else {
@@ -158,7 +161,7 @@ static void sm_conn_feed_fresh(struct sm_conn *conn, size_t len) {
     const char *data = conn->net->scratch;
     if (conn->in.len == 0) {
         size_t used = conn->ops->input(conn, data, len);
-        if (used == len) {
+        if (used == len || conn->is_closed || conn->finishing) {
             return;
         }
         if (sm_bytes_append(&conn->in, data + used, len - used) < 0) {
@@ -191,7 +194,16 @@ static bool sm_conn_wants_input(const struct sm_conn *conn) {
     return conn->readable && !conn->paused && !conn->finishing && !conn->is_closed && !conn->is_broken;
 }
 
+// A flush that emptied the queue at once is followed by no event.
+static void sm_conn_relieve(struct sm_conn *conn) {
+    if (conn->full && !conn->finishing && conn->out.bytes <= conn->net->write_buffer / 2) {
+        conn->full = false;
+        conn->ops->drained(conn);
+    }
+}
+
 void sm_conn_process(struct sm_conn *conn) {
+    sm_conn_relieve(conn);
     if (conn->finishing && !conn->is_closed) {
         sm_conn_discard(conn);
     }
@@ -248,10 +260,7 @@ static void sm_conn_ready(struct sm_source *source, unsigned flags) {
         conn->ops->broken(conn);
         return;
     }
-    if (conn->full && conn->out.bytes <= conn->net->write_buffer / 2) {
-        conn->full = false;
-        conn->ops->drained(conn);
-    }
+    sm_conn_relieve(conn);
     if (!conn->is_closed && (conn->readable || conn->finishing)) {
         sm_conn_process(conn);
     }
@@ -292,6 +301,9 @@ void sm_conn_flush(struct sm_conn *conn) {
     if (conn->is_broken) {
         sm_outq_clear(&conn->out, &net->segs);
     }
+    if (conn->full && conn->out.bytes <= net->write_buffer / 2) {
+        sm_conn_defer(conn);
+    }
     if (conn->out.bytes == 0) {
         conn->write_deadline = 0;
     } else if (conn->write_deadline == 0) {
@@ -301,6 +313,7 @@ void sm_conn_flush(struct sm_conn *conn) {
     if (conn->finishing && conn->out.bytes == 0 && conn->linger && !conn->shut) {
         shutdown(conn->source.fd, SHUT_WR);
         conn->shut = true;
+        sm_conn_deadline(conn, net->linger_timeout);
     }
 }
 
@@ -311,13 +324,13 @@ void sm_conn_finish(struct sm_conn *conn, bool linger) {
     conn->finishing = true;
     conn->linger = linger && !conn->eof;
     sm_bytes_deinit(&conn->in);
+    conn->deadline = 0;
     sm_conn_flush(conn);
     if (conn->is_broken || (conn->out.bytes == 0 && !conn->linger)) {
         sm_conn_close(conn);
         return;
     }
     sm_conn_park(conn);
-    sm_conn_deadline(conn, conn->linger ? conn->net->linger_timeout : 0);
     if (conn->linger) {
         sm_conn_defer(conn);
     }

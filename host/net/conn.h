@@ -24,7 +24,7 @@ struct sm_net {
     struct sm_list dead;    // closed connections, freed when the turn ends
     uint64_t write_timeout; // ms without progress while output waits; 0: none
     uint64_t linger_timeout;
-    size_t write_buffer;    // bytes queued at which a producer is told to stop
+    size_t write_buffer; // bytes queued at which a producer is told to stop
 };
 
 enum { SM_SCRATCH_SIZE = 65536 };
@@ -50,23 +50,23 @@ struct sm_conn {
     struct sm_source source;
     const struct sm_conn_ops *ops;
     struct sm_net *net;
-    struct sm_list node;       // net->pending or net->dead
+    struct sm_list node; // net->pending or net->dead
     struct sm_timer timer;
-    uint64_t deadline;         // the session's, ms of sm_clock_ms; 0: none
+    uint64_t deadline; // the session's, ms of sm_clock_ms; 0: none
     uint64_t write_deadline;
     struct sm_outq out;
-    struct sm_bytes in;        // unconsumed input
+    struct sm_bytes in; // unconsumed input
     struct sm_peer peer;
-    bool readable, writable;   // as far as is known without asking
-    bool hangup;               // the peer closed its sending side; the end was perhaps not read yet
-    bool eof;                  // read to the end
+    bool readable, writable; // as far as is known without asking
+    bool hangup;             // the peer closed its sending side; the end was perhaps not read yet
+    bool eof;                // read to the end
     bool is_broken;
     bool paused;
-    bool busy;                 // an answer is about to be made: whoever makes it will park
-    bool full;                 // the session was told so and waits for `drained`
-    bool finishing;            // closes when the output is sent
-    bool linger;               // ... but reads on until the client has closed
-    bool shut;                 // our sending side is closed
+    bool busy;      // an answer is about to be made: whoever makes it will park
+    bool full;      // the session was told so and waits for `drained`
+    bool finishing; // closes when the output is sent
+    bool linger;    // ... but reads on until the client has closed
+    bool shut;      // our sending side is closed
     bool is_closed;
 };
 

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 // Whether somebody serves behind this unix socket. Connecting is the only honest test.
 static bool sm_listener_is_live(const struct sm_addr *addr) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -8,8 +8,8 @@
 
 struct sm_listener_options {
     int backlog;
-    int mode;          // of a unix socket; -1: from umask
-    uid_t owner;       // of a unix socket; (uid_t)-1: leave
+    int mode;    // of a unix socket; -1: from umask
+    uid_t owner; // of a unix socket; (uid_t)-1: leave
     gid_t group;
 };
 

@@ -51,6 +51,7 @@ void sm_signals_close(void) {
     for (int i = 0; i < sm_signals_state.n_installed; i++) {
         signal(sm_signals_state.installed[i], SIG_DFL);
     }
+    signal(SIGPIPE, SIG_DFL);
     close(sm_signals_state.read_fd);
     close(sm_signals_state.write_fd);
     sm_signals_state.read_fd = sm_signals_state.write_fd = -1;

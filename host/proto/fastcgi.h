@@ -55,8 +55,8 @@ struct sm_fcgi_event {
 };
 
 struct sm_fcgi_reader {
-    uint32_t content;  // content bytes of the current record still to come
-    uint8_t padding;   // padding bytes still to come
+    uint32_t content; // content bytes of the current record still to come
+    uint8_t padding;  // padding bytes still to come
     uint8_t type;
     uint16_t id;
     bool in_record;
@@ -81,8 +81,8 @@ static inline uint8_t sm_fcgi_padding(size_t content_len) {
 }
 
 // Write one record header / END_REQUEST record / UNKNOWN_TYPE record (16 bytes).
-void sm_fcgi_put_header(char out[static SM_FCGI_HEADER_LEN], enum sm_fcgi_type type, uint16_t id, uint16_t content_len,
-                        uint8_t padding);
+void sm_fcgi_put_header(char out[static SM_FCGI_HEADER_LEN], enum sm_fcgi_type type, uint16_t id,
+                        uint16_t content_len, uint8_t padding);
 void sm_fcgi_put_end(char out[static SM_FCGI_END_LEN], uint16_t id, uint32_t app_status, enum sm_fcgi_status status);
 void sm_fcgi_put_unknown(char out[static SM_FCGI_END_LEN], uint8_t type);
 
@@ -90,9 +90,9 @@ void sm_fcgi_put_unknown(char out[static SM_FCGI_END_LEN], uint8_t type);
 // Positive outcomes, for the caller's switch:
 enum sm_fcgi_params {
     SM_FCGI_PARAMS_OK = 0,
-    SM_FCGI_PARAMS_MALFORMED = 1,    // lengths that run past the block
-    SM_FCGI_PARAMS_TOO_MANY = 2,     // more than max_fields
-    SM_FCGI_PARAMS_BAD_LENGTH = 3,   // CONTENT_LENGTH is not a number, or given twice with different values
-    SM_FCGI_PARAMS_BAD_BYTES = 4,    // a NUL in a name or value, an empty name
+    SM_FCGI_PARAMS_MALFORMED = 1,  // lengths that run past the block
+    SM_FCGI_PARAMS_TOO_MANY = 2,   // more than max_fields
+    SM_FCGI_PARAMS_BAD_LENGTH = 3, // CONTENT_LENGTH is not a number, or given twice with different values
+    SM_FCGI_PARAMS_BAD_BYTES = 4,  // a NUL in a name or value, an empty name
 };
 enum sm_fcgi_params sm_fcgi_params_parse(const char *block, size_t len, struct sm_head *head);

@@ -29,17 +29,17 @@ struct sm_http1 {
     bool chunked;         // the body comes chunked; head->content_length is -1
     bool expect_continue; // "Expect: 100-continue" of an HTTP/1.1 client that has a body to send
     // Why it was refused, valid after SM_HTTP1_BAD.
-    uint16_t status;      // 400 413 414 417 431 501 505
-    const char *reason;   // static text for the log
+    uint16_t status;    // 400 413 414 417 431 501 505
+    const char *reason; // static text for the log
     // Private.
     uint8_t phase;
-    uint8_t seen;         // bit set of singleton fields
+    uint8_t seen; // bit set of singleton fields
     uint8_t chunk_digits;
-    uint32_t line;        // where the line under inspection begins; in a chunked body: extension bytes so far
-    uint32_t scan;        // how far it was searched for its end; in a chunked body: trailer bytes so far
+    uint32_t line; // where the line under inspection begins; in a chunked body: extension bytes so far
+    uint32_t scan; // how far it was searched for its end; in a chunked body: trailer bytes so far
     uint32_t trailer_fields;
-    uint64_t remaining;   // body bytes of the body or chunk still to come
-    uint64_t body_len;    // body bytes delivered so far
+    uint64_t remaining; // body bytes of the body or chunk still to come
+    uint64_t body_len;  // body bytes delivered so far
 };
 
 // Prepares for one request. Borrows `limits` and `head` (base ignored; fields and max_fields must be set).

@@ -25,14 +25,14 @@ struct sm_head {
     uint32_t n_fields;
     enum sm_head_kind kind;
     bool has_query;
-    bool is_head_method;     // the method is HEAD: the answer has no body (RFC 9110 9.3.2)
+    bool is_head_method; // the method is HEAD: the answer has no body (RFC 9110 9.3.2)
     struct sm_span method;
-    struct sm_span target;   // as received: request-target, or REQUEST_URI where the server sends it
-    struct sm_span path;     // HTTP: path of the target, still percent-encoded. CGI: PATH_INFO
-    struct sm_span script;   // CGI: SCRIPT_NAME
+    struct sm_span target; // as received: request-target, or REQUEST_URI where the server sends it
+    struct sm_span path;   // HTTP: path of the target, still percent-encoded. CGI: PATH_INFO
+    struct sm_span script; // CGI: SCRIPT_NAME
     struct sm_span query;
     struct sm_span protocol; // "HTTP/1.1"
     struct sm_span host;     // Host field, the authority of an absolute-form target, or HTTP_HOST
     struct sm_span content_type;
-    int64_t content_length;  // bytes; -1: not given
+    int64_t content_length; // bytes; -1: not given
 };

@@ -98,14 +98,14 @@ static int put_url(char *out, size_t cap, const struct sm_head *head) {
     return snprintf(out, cap, "%.*s%.*s", (int)script.len, script.ptr, (int)path.len, path.ptr);
 }
 
-// "METHOD URL (id): detail"
+// "[id] METHOD URL: detail"
 static void put_heading(char out[static MAX_HEADING], struct sm_exchange *exchange, const char *detail) {
     char url[1100];
     const struct sm_head *head = sm_exchange_head(exchange);
     struct sm_str method = cut(sm_span_in(head->method, head->base), 32);
     struct sm_str id = sm_exchange_id(exchange);
     (void)put_url(url, sizeof url, head);
-    (void)snprintf(out, MAX_HEADING, "%.*s %s (%.*s): %s", (int)method.len, method.ptr, url, (int)id.len, id.ptr,
+    (void)snprintf(out, MAX_HEADING, "[%.*s] %.*s %s: %.900s", (int)id.len, id.ptr, (int)method.len, method.ptr, url,
                    detail);
 }
 
@@ -129,6 +129,8 @@ static void log_exception(struct sm_exchange *exchange, PyObject *exception) {
     put_heading(line, exchange, summary);
     sm_exchange_log_front(exchange, sm_str_from(line));
     if (has_more_to_tell(exception)) {
+        // The traceback ends with the summary.
+        put_heading(line, exchange, "the application raised an exception");
         log_traceback(line, exception);
     } else {
         sm_log(SM_LOG_ERROR, "%s", line);

@@ -452,6 +452,12 @@ PAIRS = [
         "ok\n> field CONTENT_LENGTH=",
     ),
     block_case(
+        "valid/params_length_unknown",
+        pair("CONTENT_LENGTH", "-1"),
+        "Caddy's way to say that the length is not known.",
+        "ok\n> field CONTENT_LENGTH=-1",
+    ),
+    block_case(
         "valid/params_length_zeros",
         pair("CONTENT_LENGTH", "0005"),
         "RFC 3875 4.1.2: 1*DIGIT.",
@@ -540,7 +546,7 @@ BROKEN_PAIRS = [
         max_fields=2,
     ),
     block_case("invalid/params_length_sign", pair("CONTENT_LENGTH", "+5"), "RFC 3875 4.1.2: 1*DIGIT.", "bad-length"),
-    block_case("invalid/params_length_minus", pair("CONTENT_LENGTH", "-1"), "RFC 3875 4.1.2: 1*DIGIT.", "bad-length"),
+    block_case("invalid/params_length_minus", pair("CONTENT_LENGTH", "-2"), "RFC 3875 4.1.2: 1*DIGIT.", "bad-length"),
     block_case("invalid/params_length_space", pair("CONTENT_LENGTH", " 5"), "RFC 3875 4.1.2: 1*DIGIT.", "bad-length"),
     block_case(
         "invalid/params_length_word", pair("CONTENT_LENGTH", "five"), "RFC 3875 4.1.2: 1*DIGIT.", "bad-length"

@@ -105,7 +105,7 @@ static void test_addr_parse_empty_brackets_are_refused(void **state) {
 
 static void test_addr_parse_impossible_port_is_refused(void **state) {
     (void)state;
-    static const char *const texts[] = {"127.0.0.1:http", "127.0.0.1:80x", "127.0.0.1:-1",
+    static const char *const texts[] = {"127.0.0.1:http",  "127.0.0.1:80x",   "127.0.0.1:-1",
                                         "127.0.0.1:65536", "127.0.0.1:70000", "127.0.0.1:4294967376"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         struct sm_addr addr;

@@ -28,8 +28,7 @@ struct place {
     struct sm_addr addr;
 };
 
-static const struct sm_listener_options plain = {
-    .backlog = 8, .mode = -1, .owner = (uid_t)-1, .group = (gid_t)-1};
+static const struct sm_listener_options plain = {.backlog = 8, .mode = -1, .owner = (uid_t)-1, .group = (gid_t)-1};
 
 static int connect_to(const struct sm_addr *addr) {
     int fd = socket(addr->sa.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
