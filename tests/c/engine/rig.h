@@ -31,6 +31,7 @@ struct rig {
     struct sm_engine engine;
     struct probe app;
     struct capture log;
+    bool tcp; // clients come over a loopback connection instead of a socket pair
 };
 
 // What came back on one connection.

@@ -214,7 +214,6 @@ static void test_stream_larger_than_all_buffers_is_resumed(void **state) {
     client_expect_open(client);
 }
 
-// The socket takes a whole write_buffer at once and never says EAGAIN: the producer must be resumed all the same.
 static void test_stream_on_a_kept_connection_is_resumed(void **state) {
     struct client *client = *state;
     client_ask(client, GET, 200, "Hello, world!");
@@ -223,6 +222,23 @@ static void test_stream_on_a_kept_connection_is_resumed(void **state) {
     client_send(client, GET);
     expect_stream(client_answer(client, false), 100000);
     client_expect_open(client);
+}
+
+// The socket takes a whole write_buffer at once and never says EAGAIN, so TCP reports no new room: the producer
+// must be resumed all the same.
+static void test_stream_on_a_kept_tcp_connection_is_resumed(void **state) {
+    struct client *other = *state;
+    struct rig *rig = other->rig;
+    struct client client;
+    rig->tcp = true;
+    client_open(&client, rig);
+    client_ask(&client, GET, 200, "Hello, world!");
+    rig->app.request = probe_stream;
+    rig->app.stream_len = 100000;
+    client_send(&client, GET);
+    expect_stream(client_answer(&client, false), 100000);
+    client_expect_open(&client);
+    client_close(&client);
 }
 
 static void hold_and_stream(struct probe *app, struct sm_exchange *exchange) {
@@ -443,6 +459,7 @@ int main(void) {
         SERVED(test_unknown_length_for_head_has_no_body),
         SERVED(test_stream_larger_than_all_buffers_is_resumed),
         SERVED(test_stream_on_a_kept_connection_is_resumed),
+        SERVED(test_stream_on_a_kept_tcp_connection_is_resumed),
         SERVED(test_stream_to_a_client_that_does_not_read_stays_bounded),
         SERVED(test_requests_in_turn_use_one_connection),
         SERVED(test_connection_close_is_obeyed),
