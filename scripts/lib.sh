@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034
 # What the scripts share: words for the terminal, stamps, packages, the Python to build with.
-# Sourced, not run. Sets: root (the checkout), venv, logs.
+# Sourced, not run. Sets: root (the checkout), build, venv, logs. SMISK_BUILD is another folder to build in, venv
+# included, so that builds with several Pythons stand side by side (scripts/test-pythons).
 
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-venv=$root/.venv
-logs=$root/build/log
-stamps=$root/build/stamp
+build=${SMISK_BUILD:-$root/build}
+venv=${SMISK_BUILD:-$root}/.venv
+logs=$build/log
+stamps=$build/stamp
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
 
@@ -21,14 +23,14 @@ die() {
     exit 1
 }
 
-# quietly NAME COMMAND...: runs it with its output in build/log/NAME.log, which is shown when it fails.
+# quietly NAME COMMAND...: runs it with its output in $logs/NAME.log, which is shown when it fails.
 quietly() {
     local name=$1
     shift
     mkdir -p "$logs"
     if ! "$@" >"$logs/$name.log" 2>&1; then
         tail -n 30 "$logs/$name.log" >&2
-        die "failed: $* (all of its output is in build/log/$name.log)"
+        die "failed: $* (all of its output is in $logs/$name.log)"
     fi
 }
 

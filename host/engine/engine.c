@@ -242,6 +242,7 @@ static void sm_engine_run_ready(struct sm_engine *engine) {
     struct sm_list *node;
     while ((node = sm_list_pop(&engine->ready)) != NULL) {
         sm_engine_run(engine, SM_CONTAINER(node, struct sm_exchange, node));
+        engine->net.now = sm_clock_ms(); // a deadline does not begin before a slow request
     }
 }
 

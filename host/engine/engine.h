@@ -37,6 +37,7 @@ struct sm_engine {
     struct sm_exchange *free_exchanges;
     uint32_t n_free_exchanges;
     struct sm_bytes head; // the response head under construction
+    struct sm_exchange *head_of; // whose it is; NULL: nobody's
     char stamp[80];       // "Date: …\r\nServer: smiskd\r\n" of this second
     size_t stamp_len;
     time_t stamp_time;

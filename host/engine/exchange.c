@@ -61,7 +61,7 @@ struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kin
     exchange->keep_conn = exchange->params_ended = exchange->stdin_ended = exchange->data_ended = false;
     exchange->used_stderr = exchange->running = exchange->wants_room = exchange->aborted = false;
     exchange->broke = false;
-    exchange->started = exchange->committed = exchange->chunked = exchange->has_date = exchange->has_server = false;
+    exchange->committed = exchange->chunked = exchange->has_date = exchange->has_server = false;
     exchange->no_body = exchange->must_close = false;
     exchange->status = 0;
     exchange->out_len = -1;
@@ -75,6 +75,9 @@ void sm_exchange_free(struct sm_exchange *exchange) {
     struct sm_engine *engine = exchange->engine;
     sm_list_remove(&exchange->node);
     sm_list_remove(&exchange->in_session);
+    if (engine->head_of == exchange) {
+        engine->head_of = NULL;
+    }
     if (engine->n_free_exchanges >= POOL_MAX) {
         sm_exchange_discard(exchange);
         return;

@@ -31,6 +31,7 @@ enum sm_exchange_outcome {
     SM_EXCHANGE_TOO_LARGE = 6,  // the head is larger than 1 MiB
     SM_EXCHANGE_BAD_STATUS = 7, // status outside 200..999 (1xx are not final answers)
     SM_EXCHANGE_BAD_FIELD = 8,  // a field that belongs to the connection: Transfer-Encoding, Keep-Alive, Upgrade …
+    SM_EXCHANGE_NOT_STARTED = 9, // no head was begun, or another exchange began one since: start again
 };
 
 // --- the request ---
@@ -62,7 +63,8 @@ struct sm_body sm_exchange_take_body(struct sm_exchange *exchange, bool filter);
 
 // --- the response: start, fields, head, writes, end ---
 
-// Begins a response head, forgetting one that was begun and not committed. `reason` may be empty.
+// Begins a response head, forgetting one that was begun and not committed, of this exchange or another: heads are
+// built one at a time, so start, fields and commit belong into one stretch of work. `reason` may be empty.
 int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str reason);
 // Adds a field. Content-Length is remembered and enforced; "Connection: close" is obeyed; Date and Server of the
 // application replace the server's own. Other connection fields are refused. Nothing was added unless 0.

@@ -302,7 +302,7 @@ static void sm_fcgi_settle(struct sm_fcgi_session *session) {
         sm_conn_close(conn);
     } else if (session->must_close || session->eof || (session->base.engine->draining && session->served)) {
         sm_fcgi_close_record(session);
-        sm_conn_finish(conn, session->linger);
+        sm_conn_finish(conn, session->linger || conn->readable);
     }
 }
 
@@ -463,8 +463,8 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
     sm_fcgi_arm(session);
     sm_fcgi_settle(session);
     if (!conn->is_closed && !conn->finishing) {
-        if (conn->readable || conn->in.len > 0) {
-            sm_conn_process(conn);
+        if (conn->readable || conn->in.len > 0 || conn->eof) {
+            sm_conn_defer(conn); // not at once: a front server that never pauses would keep the others waiting
         } else {
             sm_conn_park(conn);
         }

@@ -16,7 +16,10 @@ struct sm_http_session {
     struct sm_exchange *current; // NULL between requests
     bool unread;                 // refused in the middle: the client may still be sending
     bool served;                 // at least one request was answered
+    uint8_t in_a_row;            // pipelined requests since others had their turn
 };
+
+enum { PIPELINED_IN_A_ROW = 16 };
 
 static struct sm_http_session *sm_http_from(struct sm_conn *conn) {
     return SM_CONTAINER(conn, struct sm_http_session, base.conn);
@@ -150,10 +153,19 @@ static void sm_http_broken(struct sm_conn *conn) {
     sm_conn_close(conn);
 }
 
+static void sm_http_drain(struct sm_session *base);
+
 static void sm_http_drained(struct sm_conn *conn) {
     struct sm_http_session *session = sm_http_from(conn);
     if (session->current != NULL) {
         sm_exchange_drained(session->current);
+        return;
+    }
+    conn->paused = false;
+    sm_conn_deadline(conn, session->base.engine->settings->keepalive_timeout);
+    sm_conn_defer(conn);
+    if (session->base.engine->draining) {
+        sm_http_drain(&session->base);
     }
 }
 
@@ -303,6 +315,29 @@ static void sm_http_flush(struct sm_session *session) {
     sm_conn_flush(&session->conn);
 }
 
+// After an answer on a connection that stays. One client that pipelines neither keeps the others waiting nor piles
+// up answers that it does not read.
+static void sm_http_go_on(struct sm_http_session *session) {
+    struct sm_conn *conn = &session->base.conn;
+    if (sm_conn_full(conn)) {
+        conn->deadline = 0; // `drained` goes on, or write_timeout ends it
+        return;
+    }
+    conn->paused = false;
+    sm_conn_deadline(conn, session->base.engine->settings->keepalive_timeout);
+    if (session->base.engine->draining && conn->in.len == 0) {
+        sm_conn_finish(conn, false);
+    } else if (conn->in.len == 0 && !conn->readable && !conn->eof) {
+        session->in_a_row = 0;
+        sm_conn_park(conn);
+    } else if (++session->in_a_row < PIPELINED_IN_A_ROW) {
+        sm_conn_process(conn);
+    } else {
+        session->in_a_row = 0;
+        sm_conn_defer(conn);
+    }
+}
+
 static void sm_http_finished(struct sm_exchange *exchange) {
     struct sm_http_session *session = sm_http_of(exchange);
     struct sm_conn *conn = &session->base.conn;
@@ -321,15 +356,7 @@ static void sm_http_finished(struct sm_exchange *exchange) {
     } else if (!keep) {
         sm_conn_finish(conn, linger && (conn->in.len > 0 || conn->readable || session->unread));
     } else {
-        conn->paused = false;
-        sm_conn_deadline(conn, session->base.engine->settings->keepalive_timeout);
-        if (session->base.engine->draining && conn->in.len == 0) {
-            sm_conn_finish(conn, false);
-        } else if (conn->in.len > 0 || conn->readable || conn->eof) {
-            sm_conn_process(conn);
-        } else {
-            sm_conn_park(conn);
-        }
+        sm_http_go_on(session);
     }
 }
 
@@ -342,7 +369,7 @@ static bool sm_http_look(struct sm_exchange *exchange) {
 static void sm_http_drain(struct sm_session *base) {
     struct sm_http_session *session = SM_CONTAINER(base, struct sm_http_session, base);
     struct sm_conn *conn = &base->conn;
-    if (conn->finishing || conn->is_closed || session->current != NULL) {
+    if (conn->finishing || conn->is_closed || session->current != NULL || conn->paused) {
         return;
     }
     // What has come already is still served.

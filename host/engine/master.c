@@ -229,12 +229,20 @@ static void sm_master_announce(struct sm_master *master) {
     sm_bytes_deinit(&text);
 }
 
+// The end of a start or reload, whatever came of it. A HUP that came meanwhile speaks of newer code.
+static void sm_master_settled(struct sm_master *master) {
+    master->phase = SM_MASTER_SERVING;
+    if (master->reload_again) {
+        master->reload_again = false;
+        kill(getpid(), SIGHUP);
+    }
+}
+
 // --- reload: one worker after the other, the new one ready before the old one leaves ---
 
 static void sm_master_reload_step(struct sm_master *master) {
     if (master->reload_next > master->settings->workers) {
         sm_log(SM_LOG_INFO, "reloaded: all workers run the new code");
-        master->phase = SM_MASTER_SERVING;
         // Fewer workers than before: the surplus ends.
         struct sm_list *node = master->slots.next;
         while (node != &master->slots) {
@@ -244,18 +252,15 @@ static void sm_master_reload_step(struct sm_master *master) {
                 sm_slot_stop(slot);
             }
         }
-        if (master->reload_again) {
-            master->reload_again = false;
-            kill(getpid(), SIGHUP);
-        }
+        sm_master_settled(master);
         return;
     }
     struct sm_slot *slot = sm_slot_new(master, master->reload_next);
     if (slot == NULL || !sm_slot_start(slot)) {
-        master->phase = SM_MASTER_SERVING;
         if (slot != NULL) {
             sm_slot_free(slot);
         }
+        sm_master_settled(master);
         return;
     }
     slot->is_replacement = true;
@@ -285,10 +290,20 @@ static bool sm_master_same_listeners(const struct sm_settings *a, const struct s
     return same;
 }
 
+static void sm_master_reopen_log(const struct sm_master *master) {
+    int r = sm_process_open_log(master->settings);
+    if (r < 0) {
+        sm_log(SM_LOG_ERROR, "cannot open error_log %s: %s; the old file is written on", master->settings->error_log,
+               strerror(-r));
+    } else {
+        sm_log(SM_LOG_INFO, "log reopened");
+    }
+}
+
 static void sm_master_reload(struct sm_master *master) {
     struct sm_settings fresh;
     if (master->phase != SM_MASTER_SERVING) {
-        master->reload_again = master->phase == SM_MASTER_RELOADING;
+        master->reload_again = master->phase != SM_MASTER_STOPPING;
         return;
     }
     sm_log(SM_LOG_INFO, "reloading");
@@ -302,9 +317,13 @@ static void sm_master_reload(struct sm_master *master) {
         return;
     }
     sm_ports_allow_from_env(&fresh);
+    char *pidfile = fresh.pidfile; // written at the start: it stays where it is
+    fresh.pidfile = master->settings->pidfile;
+    master->settings->pidfile = pidfile;
     sm_settings_deinit(master->settings);
     *master->settings = fresh;
     sm_log_set_level(fresh.log_level);
+    sm_master_reopen_log(master);
     master->phase = SM_MASTER_RELOADING;
     master->reload_next = 1;
     sm_master_reload_step(master);
@@ -326,9 +345,9 @@ void sm_master_slot_ready(struct sm_slot *slot) {
             return;
         }
     }
-    master->phase = SM_MASTER_SERVING;
     sm_master_announce(master);
     sm_master_report(master, SM_EXIT_OK);
+    sm_master_settled(master);
 }
 
 static void sm_master_slot_ended(struct sm_slot *slot, int wait_status) {
@@ -348,8 +367,8 @@ static void sm_master_slot_ended(struct sm_slot *slot, int wait_status) {
     sm_log(SM_LOG_ERROR, "worker %u (pid %d) %s%s", slot->index, pid, how, was_ready ? "" : " before it was ready");
     if (slot->is_replacement) {
         sm_log(SM_LOG_ERROR, "reload failed: the new code does not start; the old workers go on");
-        master->phase = SM_MASTER_SERVING;
         sm_slot_free(slot);
+        sm_master_settled(master);
     } else if (master->phase == SM_MASTER_STARTING && !was_ready) {
         sm_slot_free(slot);
         sm_master_stop(master, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : SM_EXIT_SYSTEM,
@@ -390,9 +409,8 @@ static void sm_master_signal(struct sm_master *master, int number) {
         sm_master_reload(master);
         break;
     case SIGUSR1:
-        sm_log_open(master->settings->error_log);
+        sm_master_reopen_log(master);
         sm_master_kill_all(master, SIGUSR1);
-        sm_log(SM_LOG_INFO, "log reopened");
         break;
     default:
         sm_log(SM_LOG_WARNING, "signal %d (%s) has no meaning in this version", number, strsignal(number));

@@ -49,10 +49,42 @@ int sm_process_ids(const char *user, const char *group, uid_t *uid_out, gid_t *g
     return SM_EXIT_OK;
 }
 
+// Who the workers are to be. A user given as a number has the group of its entry too, never root's by default.
+static int sm_process_identity(const struct sm_settings *settings, uid_t *uid_out, gid_t *gid_out) {
+    int status = sm_process_ids(settings->user, settings->group, uid_out, gid_out);
+    if (status != SM_EXIT_OK || *uid_out == (uid_t)-1 || *gid_out != (gid_t)-1) {
+        return status;
+    }
+    struct passwd *entry = getpwuid(*uid_out);
+    if (entry == NULL) {
+        sm_log(SM_LOG_CRITICAL, "user %s has no entry that names its group; set `group` too", settings->user);
+        return SM_EXIT_CONFIG;
+    }
+    *gid_out = entry->pw_gid;
+    return SM_EXIT_OK;
+}
+
+int sm_process_open_log(const struct sm_settings *settings) {
+    const char *path = settings->error_log;
+    uid_t uid;
+    gid_t gid;
+    if (path != NULL && strcmp(path, "stderr") != 0 && geteuid() == 0 &&
+        sm_process_identity(settings, &uid, &gid) == SM_EXIT_OK) {
+        // Only a new file changes hands: of one that exists, or of what a link leads to, root gives nothing away.
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0640);
+        int r = fd >= 0 ? fchown(fd, uid, gid) : 0;
+        (void)r; // sm_log_open says whether it can be used
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return sm_log_open(path);
+}
+
 int sm_process_drop(const struct sm_settings *settings) {
     uid_t uid;
     gid_t gid;
-    int status = sm_process_ids(settings->user, settings->group, &uid, &gid);
+    int status = sm_process_identity(settings, &uid, &gid);
     if (status != SM_EXIT_OK) {
         return status;
     }

@@ -22,7 +22,7 @@ int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str re
     }
     struct sm_bytes *head = &exchange->engine->head;
     head->len = 0;
-    exchange->started = true;
+    exchange->engine->head_of = exchange;
     exchange->has_date = exchange->has_server = exchange->must_close = false;
     exchange->out_len = -1;
     exchange->status = (uint16_t)status;
@@ -92,6 +92,9 @@ static enum sm_reply_field sm_reply_field_kind(struct sm_str name) {
 
 int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct sm_str value) {
     struct sm_bytes *head = &exchange->engine->head;
+    if (exchange->engine->head_of != exchange) {
+        return SM_EXCHANGE_NOT_STARTED;
+    }
     if (!sm_http1_name_ok(name)) {
         return SM_EXCHANGE_BAD_NAME;
     }
@@ -138,6 +141,9 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
     if (exchange->aborted || exchange->session->conn.is_broken) {
         return SM_EXCHANGE_GONE;
     }
+    if (exchange->engine->head_of != exchange) {
+        return SM_EXCHANGE_NOT_STARTED;
+    }
     if (exchange->out_len < 0) {
         exchange->out_len = body_len;
     } else if (body_len >= 0 && body_len != exchange->out_len && !exchange->no_body) {
@@ -145,6 +151,7 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
     }
     int r = exchange->session->ops->commit(exchange);
     exchange->committed = r == 0;
+    exchange->engine->head_of = NULL;
     return r;
 }
 
@@ -207,10 +214,9 @@ int sm_exchange_flush(struct sm_exchange *exchange) {
         exchange->aborted = true;
         return SM_EXCHANGE_GONE;
     }
-    if (conn->full && conn->out.bytes <= conn->net->write_buffer / 2) {
-        conn->full = false;
-        exchange->wants_room = false;
-    }
+    // Others may wait for room on this connection too; this exchange knows already.
+    exchange->wants_room = false;
+    sm_conn_relieve(conn);
     return sm_reply_full(exchange);
 }
 
@@ -239,12 +245,11 @@ void sm_exchange_break(struct sm_exchange *exchange) {
 }
 
 void sm_exchange_end(struct sm_exchange *exchange, uint32_t app_status) {
-    if (!exchange->committed) {
+    if (!exchange->committed || exchange->aborted) {
         sm_exchange_fail(exchange);
         return;
     }
-    if (!exchange->no_body && exchange->out_len >= 0 && exchange->out_sent < (uint64_t)exchange->out_len &&
-        !exchange->aborted) {
+    if (!exchange->no_body && exchange->out_len >= 0 && exchange->out_sent < (uint64_t)exchange->out_len) {
         struct sm_str id = sm_exchange_id(exchange);
         sm_log(SM_LOG_ERROR, "[%.*s] the response ended after %llu of the %lld bytes that Content-Length promised",
                (int)id.len, id.ptr, (unsigned long long)exchange->out_sent, (long long)exchange->out_len);

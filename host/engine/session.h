@@ -43,7 +43,7 @@ struct sm_exchange {
     bool aborted;                                            // the client has gone, or the response was broken off
     bool broke;                                              // ... the latter
     // The response.
-    bool started, committed, chunked, has_date, has_server;
+    bool committed, chunked, has_date, has_server;
     bool no_body;    // HEAD, 204, 304
     bool must_close; // the connection cannot serve another request after this one
     uint16_t status;

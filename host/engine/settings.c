@@ -166,8 +166,9 @@ static int sm_settings_listen(struct sm_settings *settings, const char *key, con
         return -EINVAL;
     }
     if (strcmp(part, "protocol") == 0) {
-        listen->protocol = strcmp(value, "fastcgi") == 0 ? SM_PROTOCOL_FASTCGI : SM_PROTOCOL_HTTP;
-        return 0;
+        bool is_fastcgi = strcmp(value, "fastcgi") == 0;
+        listen->protocol = is_fastcgi ? SM_PROTOCOL_FASTCGI : SM_PROTOCOL_HTTP;
+        return is_fastcgi || strcmp(value, "http") == 0 ? 0 : -EINVAL;
     }
     if (strcmp(part, "address") == 0) {
         return sm_settings_text(&listen->address, value);
@@ -182,7 +183,10 @@ static int sm_settings_listen(struct sm_settings *settings, const char *key, con
         return sm_settings_octal(value, &listen->mode);
     }
     if (strcmp(part, "backlog") == 0) {
-        return sm_settings_number(&listen->backlog, NUMBER32, value);
+        uint64_t backlog = 0;
+        bool fits = sm_u64_parse(sm_str_from(value), INT32_MAX, &backlog);
+        listen->backlog = (int)backlog;
+        return fits ? 0 : -EINVAL;
     }
     return strncmp(part, "allow.", 6) == 0 ? sm_settings_push(&listen->allow, value) : -EINVAL;
 }
@@ -194,7 +198,8 @@ static int sm_settings_set(struct sm_settings *settings, const char *key, const 
     size_t key_len = strcspn(key, "."); // "pythonpath.0"
     for (size_t i = 0; i < sizeof(sm_settings_table) / sizeof(*sm_settings_table); i++) {
         const struct entry *entry = &sm_settings_table[i];
-        if (strlen(entry->key) == key_len && strncmp(key, entry->key, key_len) == 0) {
+        if (strlen(entry->key) == key_len && strncmp(key, entry->key, key_len) == 0 &&
+            (key[key_len] == '\0' || entry->kind == TEXTS)) {
             return sm_settings_assign(settings, entry, value);
         }
     }

@@ -69,11 +69,17 @@ struct sm_slot *sm_slot_new(struct sm_master *master, uint32_t index) {
     return slot;
 }
 
-void sm_slot_free(struct sm_slot *slot) {
+// Also when the worker has died: a process that it left behind may hold the other end open.
+static void sm_slot_close_ready(struct sm_slot *slot) {
     if (slot->ready.fd >= 0) {
         sm_loop_remove(&slot->master->loop, &slot->ready);
         close(slot->ready.fd);
+        slot->ready.fd = -1;
     }
+}
+
+void sm_slot_free(struct sm_slot *slot) {
+    sm_slot_close_ready(slot);
     sm_timer_clear(&slot->timer);
     sm_list_remove(&slot->node);
     free(slot);
@@ -95,6 +101,7 @@ void sm_slot_stop(struct sm_slot *slot) {
 
 void sm_slot_restart_later(struct sm_slot *slot) {
     struct sm_master *master = slot->master;
+    sm_slot_close_ready(slot);
     slot->failures = master->now - slot->started_at >= STABLE_MS ? 0 : slot->failures + 1;
     uint64_t pause = 0;
     if (slot->failures > 0) {

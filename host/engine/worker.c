@@ -54,7 +54,10 @@ static void sm_worker_signal(struct sm_source *source, unsigned flags) {
         if (number == SIGTERM) {
             sm_worker_drain(worker);
         } else if (number == SIGUSR1) {
-            sm_log_open(worker->options->settings->error_log);
+            int r = sm_log_open(worker->options->settings->error_log);
+            if (r < 0) {
+                sm_log(SM_LOG_ERROR, "cannot open the log again: %s; the old file is written on", strerror(-r));
+            }
         }
     }
 }

@@ -88,11 +88,28 @@ static void sm_conn_arm(struct sm_conn *conn) {
     }
 }
 
+static bool sm_conn_is_due(const struct sm_conn *conn, uint64_t deadline) {
+    return deadline != 0 && deadline <= conn->net->now;
+}
+
+// The loop itself may be what was late: where events wait for their turn behind slow requests, the client has
+// done its part in time. The socket knows.
+static void sm_conn_catch_up(struct sm_conn *conn) {
+    conn->writable = conn->readable = true;
+    sm_conn_flush(conn);
+    sm_conn_process(conn);
+}
+
 static void sm_conn_fire(struct sm_timer *timer) {
     struct sm_conn *conn = SM_CONTAINER(timer, struct sm_conn, timer);
-    uint64_t now = conn->net->now;
-    bool read_due = conn->deadline != 0 && conn->deadline <= now;
-    bool write_due = conn->write_deadline != 0 && conn->write_deadline <= now;
+    if (sm_conn_is_due(conn, conn->deadline) || sm_conn_is_due(conn, conn->write_deadline)) {
+        sm_conn_catch_up(conn);
+    }
+    if (conn->is_closed || conn->is_broken) {
+        return;
+    }
+    bool read_due = sm_conn_is_due(conn, conn->deadline);
+    bool write_due = sm_conn_is_due(conn, conn->write_deadline);
     if (!read_due && !write_due) {
         sm_conn_arm(conn);
     } else if (conn->finishing) {
@@ -194,8 +211,7 @@ static bool sm_conn_wants_input(const struct sm_conn *conn) {
     return conn->readable && !conn->paused && !conn->finishing && !conn->is_closed && !conn->is_broken;
 }
 
-// A flush that emptied the queue at once is followed by no event.
-static void sm_conn_relieve(struct sm_conn *conn) {
+void sm_conn_relieve(struct sm_conn *conn) {
     if (conn->full && !conn->finishing && conn->out.bytes <= conn->net->write_buffer / 2) {
         conn->full = false;
         conn->ops->drained(conn);

@@ -96,6 +96,8 @@ static inline int sm_conn_write(struct sm_conn *conn, const char *data, size_t l
 }
 // Whether a producer should stop; if so, `drained` will be called.
 bool sm_conn_full(struct sm_conn *conn);
+// Calls `drained` if that is due: a flush that emptied the queue at once is followed by no event.
+void sm_conn_relieve(struct sm_conn *conn);
 // Sends what the socket takes. Sets is_broken when the client cannot be written to; calls nobody.
 void sm_conn_flush(struct sm_conn *conn);
 // Sends what is queued, then closes; with `linger` only after the client has closed or linger_timeout has passed,

@@ -111,6 +111,12 @@ static struct sm_str header_text(struct smpy_app *app, PyObject *object) {
     return smpy_answer_bytes(object);
 }
 
+// A header could not be had as bytes: says whose it is, unless that was said.
+static enum smpy_answer_outcome blame_text(struct smpy_app *app) {
+    return PyErr_ExceptionMatches(PyExc_UnicodeError) ? blame(app, "a header that has no UTF-8 form")
+                                                      : SMPY_ANSWER_ERROR;
+}
+
 static enum smpy_answer_outcome write_field(struct smpy_app *app, struct sm_exchange *exchange, PyObject *pair,
                                             bool *has_type) {
     if (!(PyTuple_Check(pair) || PyList_Check(pair)) || PySequence_Fast_GET_SIZE(pair) != 2) {
@@ -121,7 +127,7 @@ static enum smpy_answer_outcome write_field(struct smpy_app *app, struct sm_exch
     struct sm_str name = header_text(app, PySequence_Fast_GET_ITEM(pair, 0));
     struct sm_str value = name.ptr == NULL ? name : header_text(app, PySequence_Fast_GET_ITEM(pair, 1));
     if (value.ptr == NULL) {
-        return SMPY_ANSWER_ERROR;
+        return blame_text(app);
     }
     *has_type = *has_type || sm_str_ieq(name, SM_STR("Content-Type"));
     return judge(app, sm_exchange_field(exchange, name, value), pair);
@@ -147,7 +153,7 @@ static enum smpy_answer_outcome write_type(struct smpy_app *app, struct sm_excha
                                            struct sm_str usual) {
     struct sm_str type = given == NULL ? usual : smpy_answer_bytes(given);
     if (type.ptr == NULL) {
-        return SMPY_ANSWER_ERROR;
+        return blame_text(app);
     }
     return type.len == 0 ? SMPY_ANSWER_DONE
                          : judge(app, sm_exchange_field(exchange, SM_STR("Content-Type"), type), given);
@@ -241,6 +247,11 @@ static enum smpy_answer_outcome send_nothing(struct smpy_app *app, struct sm_exc
 // --- all kinds ---
 
 static enum smpy_answer_outcome refuse_type(struct smpy_app *app, PyObject *body) {
+    if (PyObject_TypeCheck(body, app->state->response_type)) {
+        PyErr_Format(PyExc_TypeError, "%s returned a Response as the body of another answer; return it by itself",
+                     app->loaded.label);
+        return SMPY_ANSWER_ERROR;
+    }
     bool is_async = PyCoro_CheckExact(body) || PyAsyncGen_CheckExact(body);
     if (PyCoro_CheckExact(body)) {
         PyObject *closed = PyObject_CallMethodNoArgs(body, app->state->name_close);
@@ -258,6 +269,14 @@ static enum smpy_answer_outcome refuse_type(struct smpy_app *app, PyObject *body
 
 static bool is_buffer(PyObject *object) {
     return PyByteArray_Check(object) || PyMemoryView_Check(object);
+}
+
+// Whether to send it piece by piece. The keys of a mapping and the chance order of a set are never what was meant.
+static bool is_stream(PyObject *body) {
+    PyTypeObject *type = Py_TYPE(body);
+    bool is_iterable = PyIter_Check(body) || type->tp_iter != NULL;
+    return is_iterable && !PyTuple_Check(body) && !PyAnySet_Check(body) &&
+           !PyType_HasFeature(type, Py_TPFLAGS_MAPPING);
 }
 
 static enum smpy_answer_outcome send_body(struct smpy_app *app, struct sm_exchange *exchange,
@@ -278,7 +297,7 @@ static enum smpy_answer_outcome send_body(struct smpy_app *app, struct sm_exchan
     if (is_buffer(body)) {
         return send_buffer(app, exchange, answer);
     }
-    if (!PyTuple_Check(body) && (PyIter_Check(body) || Py_TYPE(body)->tp_iter != NULL)) {
+    if (is_stream(body)) {
         return smpy_stream_begin(app, exchange, answer, request);
     }
     return refuse_type(app, body);

@@ -3,14 +3,18 @@
 // each request on to the interface of its handler.
 #include "py/app.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/exit.h"
 #include "base/log.h"
 #include "py/error.h"
 #include "py/interp.h"
 #include "py/request.h"
+#include "py/signals.h"
 
 static const struct {
     const struct smpy_iface *iface; // NULL: this version does not serve it
@@ -27,6 +31,21 @@ static struct smpy_app *app_of(struct sm_app *app) {
 }
 
 // --- start ---
+
+// What the application and its children print goes where the log goes: behind spawn-fcgi, or in the background,
+// descriptor 1 leads nowhere.
+static int prepare_process(void) {
+    enum { OUTPUT = 1, LOG = 2 };
+    if (dup2(LOG, OUTPUT) < 0) {
+        sm_log(SM_LOG_WARNING, "what the application prints will be lost: %s", strerror(errno));
+    }
+    int error = smpy_signals_keep();
+    if (error != 0) {
+        sm_log(SM_LOG_CRITICAL, "cannot prepare for child processes: %s", strerror(error));
+        return SM_EXIT_SYSTEM;
+    }
+    return 0;
+}
 
 static int start_python(const struct smpy_app *app) {
     struct smpy_interp_options options = {
@@ -103,7 +122,10 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
         sm_log(SM_LOG_CRITICAL, "no application is named: give one as `smiskd APP`, or as `app` in smisk.conf");
         return SM_EXIT_APP;
     }
-    int status = start_python(app);
+    int status = prepare_process();
+    if (status == 0) {
+        status = start_python(app);
+    }
     if (status != 0) {
         return status;
     }
@@ -116,6 +138,7 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     }
     if (status == 0) {
         status = call_hook(app, "application_will_start");
+        smpy_signals_take_back();
     }
     if (status != 0) {
         drop_python(app);

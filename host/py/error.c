@@ -213,9 +213,18 @@ static bool write_traceback_page(struct smpy_state *state, struct sm_exchange *e
     return written;
 }
 
+// The class FormError, borrowed; NULL when nobody has it, so that nobody can have raised it.
+static PyObject *form_error(struct smpy_state *state) {
+    PyObject *type = smpy_import_if_loaded(state, SMPY_IMPORT_FORM_ERROR);
+    if (type != NULL || PyMapping_HasKeyString(PyImport_GetModuleDict(), "smisk.core.forms") == 0) {
+        return type;
+    }
+    return smpy_import(state, SMPY_IMPORT_FORM_ERROR);
+}
+
 // The status of a FormError, which is the client's fault; 0 for any other exception.
 static int form_status(struct smpy_state *state, PyObject *exception) {
-    PyObject *type = smpy_import_if_loaded(state, SMPY_IMPORT_FORM_ERROR);
+    PyObject *type = form_error(state);
     if (type == NULL || PyObject_IsInstance(exception, type) != 1) {
         PyErr_Clear();
         return 0;

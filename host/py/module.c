@@ -20,7 +20,7 @@ static const struct {
     [SMPY_IMPORT_HEADERS] = {"smisk.core.headers", "Headers"},
     [SMPY_IMPORT_URL] = {"smisk.core.url", "URL"},
     [SMPY_IMPORT_ERROR_PAGE] = {"smisk.core.errorpage", "render"},
-    [SMPY_IMPORT_JSON_LOADS] = {"json", "loads"},
+    [SMPY_IMPORT_PARSE_JSON] = {"smisk.core.forms", "parse_json"},
     [SMPY_IMPORT_JSON_ENCODER] = {"json", "JSONEncoder"},
     [SMPY_IMPORT_BYTES_IO] = {"io", "BytesIO"},
     [SMPY_IMPORT_BUFFERED_READER] = {"io", "BufferedReader"},

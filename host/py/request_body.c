@@ -71,33 +71,15 @@ PyObject *smpy_build_data(struct smpy_request *request) {
 
 // --- JSON ---
 
-// Sets FormError in place of the ValueError that is set, as its cause: what the client sent is at fault.
-static void raise_not_json(struct smpy_state *state) {
-    PyObject *cause = smpy_exception_take();
-    PyObject *type = smpy_import(state, SMPY_IMPORT_FORM_ERROR);
-    PyObject *text = type == NULL ? NULL : PyUnicode_FromFormat("the body is not JSON: %S", cause);
-    PyObject *error = text == NULL ? NULL : PyObject_CallOneArg(type, text);
-    if (error == NULL) {
-        Py_XDECREF(cause);
-    } else {
-        PyException_SetCause(error, cause);
-        PyErr_SetObject(type, error);
-    }
-    Py_XDECREF(error);
-    Py_XDECREF(text);
-}
-
 PyObject *smpy_request_json(struct smpy_request *request) {
-    PyObject *loads = smpy_import(request->state, SMPY_IMPORT_JSON_LOADS);
-    PyObject *body = loads == NULL ? NULL : smpy_request_field(request, SMPY_FIELD_BODY);
-    if (body == NULL) {
+    PyObject *parse = smpy_import(request->state, SMPY_IMPORT_PARSE_JSON);
+    // The state remembers the class, so that the native interface knows the error when it comes out of a handler.
+    if (parse == NULL || smpy_import(request->state, SMPY_IMPORT_FORM_ERROR) == NULL) {
         return NULL;
     }
-    PyObject *value = PyObject_CallOneArg(loads, body);
-    Py_DECREF(body);
-    if (value == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
-        raise_not_json(request->state);
-    }
+    PyObject *body = smpy_request_field(request, SMPY_FIELD_BODY);
+    PyObject *value = body == NULL ? NULL : PyObject_CallOneArg(parse, body);
+    Py_XDECREF(body);
     return value;
 }
 

@@ -71,6 +71,7 @@ struct smpy_snapshot *smpy_snapshot_of_exchange(struct sm_exchange *exchange) {
     copy_text(snapshot->local, sizeof snapshot->local, sm_exchange_local(exchange, &snapshot->local_port));
     copy_text(snapshot->id, sizeof snapshot->id, sm_exchange_id(exchange));
     snapshot->role = sm_exchange_role(exchange);
+    snapshot->is_aborted = sm_exchange_is_aborted(exchange);
     struct sm_head copy = *head;
     if (head->n_fields > 0) {
         memcpy(snapshot->fields, head->fields, head->n_fields * sizeof head->fields[0]);

@@ -77,7 +77,7 @@ static bool snapshot_is_aborted(void *source) {
 
 static void snapshot_log(void *source, struct sm_str text) {
     struct smpy_snapshot *snapshot = source;
-    sm_log(SM_LOG_ERROR, "%s%s%.*s", snapshot->id, snapshot->id[0] == '\0' ? "" : ": ", (int)text.len, text.ptr);
+    sm_log(SM_LOG_WARNING, "[%s] %.*s", snapshot->id, (int)(text.len < 8000 ? text.len : 8000), text.ptr);
 }
 
 static void snapshot_free(void *source) {

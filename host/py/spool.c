@@ -144,6 +144,20 @@ static PyObject *spool_false(PyObject *self, PyObject *unused) {
     Py_RETURN_FALSE;
 }
 
+// As io.BytesIO does, which request.input is for a small body: the descriptor's own offset is no position in it.
+static PyObject *spool_fileno(PyObject *self, PyObject *unused) {
+    (void)self;
+    (void)unused;
+    PyObject *io = PyImport_ImportModule("io");
+    PyObject *type = io == NULL ? NULL : PyObject_GetAttrString(io, "UnsupportedOperation");
+    if (type != NULL) {
+        PyErr_SetString(type, "fileno");
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(io);
+    return NULL;
+}
+
 static PyObject *spool_flush(PyObject *self, PyObject *unused) {
     (void)self;
     (void)unused;
@@ -164,17 +178,12 @@ static void spool_dealloc(PyObject *self) {
 
 // What io.BufferedReader asks of the raw file below it.
 static PyMethodDef spool_methods[] = {
-    {"readall", spool_readall, METH_NOARGS, NULL},
-    {"readinto", spool_readinto, METH_O, NULL},
-    {"seek", spool_seek, METH_VARARGS, NULL},
-    {"tell", spool_tell, METH_NOARGS, NULL},
-    {"readable", spool_true, METH_NOARGS, NULL},
-    {"seekable", spool_true, METH_NOARGS, NULL},
-    {"writable", spool_false, METH_NOARGS, NULL},
-    {"isatty", spool_false, METH_NOARGS, NULL},
-    {"flush", spool_flush, METH_NOARGS, NULL},
-    {"close", spool_close, METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL},
+    {"readall", spool_readall, METH_NOARGS, NULL}, {"readinto", spool_readinto, METH_O, NULL},
+    {"seek", spool_seek, METH_VARARGS, NULL},      {"tell", spool_tell, METH_NOARGS, NULL},
+    {"readable", spool_true, METH_NOARGS, NULL},   {"seekable", spool_true, METH_NOARGS, NULL},
+    {"writable", spool_false, METH_NOARGS, NULL},  {"isatty", spool_false, METH_NOARGS, NULL},
+    {"fileno", spool_fileno, METH_NOARGS, NULL},   {"flush", spool_flush, METH_NOARGS, NULL},
+    {"close", spool_close, METH_NOARGS, NULL},     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef spool_getset[] = {

@@ -10,15 +10,44 @@
 // What a stream may send in one turn before other exchanges have theirs.
 enum { TURN_PIECES = 64, TURN_BYTES = 256 * 1024 };
 
+enum { FILE_PIECE = 64 * 1024 }; // bytes, or characters, asked of a file at once
+
 struct smpy_stream {
     struct smpy_request *request; // owned
     PyObject *iterable;           // owned: what the handler gave, closed at the end
-    PyObject *iterator;           // owned
+    PyObject *iterator;           // owned; NULL for a file
+    PyObject *read;               // owned: the file's method; NULL for what is no file
     PyObject *headers;            // owned, or NULL
     PyObject *content_type;       // owned, or NULL
     int status;
     bool is_committed;
 };
+
+// Looks for the method that reads a piece of an open file; read1() gives what a pipe has without waiting for more.
+// -1 with an exception.
+static int find_read(PyObject *body, PyObject **read_out) {
+    *read_out = NULL;
+    static const char *const names[] = {"read1", "read"};
+    for (size_t i = 0; !PyGen_CheckExact(body) && i < sizeof names / sizeof names[0]; i++) {
+        int found = smpy_attribute_find_text(body, names[i], read_out);
+        if (found < 0 || (found > 0 && PyCallable_Check(*read_out))) {
+            return found < 0 ? -1 : 0;
+        }
+        Py_CLEAR(*read_out);
+    }
+    return 0;
+}
+
+// A file is read in pieces of a bounded size: iterating it would give lines, which have any length.
+static int open_body(struct smpy_stream *stream, PyObject *body) {
+    if (find_read(body, &stream->read) < 0) {
+        return -1;
+    }
+    if (stream->read == NULL) {
+        stream->iterator = PyObject_GetIter(body);
+    }
+    return stream->read == NULL && stream->iterator == NULL ? -1 : 0;
+}
 
 static struct smpy_stream *stream_new(const struct smpy_answer *answer, struct smpy_request *request) {
     struct smpy_stream *stream = calloc(1, sizeof *stream);
@@ -26,8 +55,7 @@ static struct smpy_stream *stream_new(const struct smpy_answer *answer, struct s
         PyErr_NoMemory();
         return NULL;
     }
-    stream->iterator = PyObject_GetIter(answer->body);
-    if (stream->iterator == NULL) {
+    if (open_body(stream, answer->body) < 0) {
         free(stream);
         return NULL;
     }
@@ -58,6 +86,7 @@ struct smpy_request *smpy_stream_end(struct sm_exchange *exchange, struct smpy_s
     struct smpy_request *request = stream->request;
     PyObject *pending = smpy_exception_take();
     Py_CLEAR(stream->iterator);
+    Py_CLEAR(stream->read);
     close_iterable(exchange, stream);
     Py_CLEAR(stream->iterable);
     Py_CLEAR(stream->headers);
@@ -71,16 +100,28 @@ struct smpy_request *smpy_stream_end(struct sm_exchange *exchange, struct smpy_s
 
 // --- pieces ---
 
+static PyObject *next_of_iterator(PyObject *iterator) {
+    PyObject *piece = Py_TYPE(iterator)->tp_iternext(iterator);
+    if (piece == NULL && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        PyErr_Clear();
+    }
+    return piece;
+}
+
+// Empty bytes or str is the end of a file.
+static PyObject *next_of_file(PyObject *read) {
+    PyObject *piece = PyObject_CallFunction(read, "i", (int)FILE_PIECE);
+    if (piece != NULL && ((PyBytes_Check(piece) && PyBytes_GET_SIZE(piece) == 0) ||
+                          (PyUnicode_Check(piece) && PyUnicode_GET_LENGTH(piece) == 0))) {
+        Py_CLEAR(piece);
+    }
+    return piece;
+}
+
 // Returns new: the next piece as str or bytes. NULL at the end, or with an exception.
 static PyObject *next_piece(struct smpy_app *app, struct smpy_stream *stream) {
-    PyObject *piece = Py_TYPE(stream->iterator)->tp_iternext(stream->iterator);
-    if (piece == NULL) {
-        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_StopIteration)) {
-            PyErr_Clear();
-        }
-        return NULL;
-    }
-    if (PyBytes_Check(piece) || PyUnicode_Check(piece)) {
+    PyObject *piece = stream->read == NULL ? next_of_iterator(stream->iterator) : next_of_file(stream->read);
+    if (piece == NULL || PyBytes_Check(piece) || PyUnicode_Check(piece)) {
         return piece;
     }
     if (PyByteArray_Check(piece) || PyMemoryView_Check(piece)) {

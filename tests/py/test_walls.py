@@ -66,11 +66,17 @@ def test_calls_stay_in_their_room(room):
     assert [line for path, text in HOST.items() for line in calls.calls_outside(room, path, text)] == []
 
 
+@pytest.mark.parametrize("room", calls.ROOMS, ids=lambda room: room.what)
+def test_rooms_are_all_in_use(room):
+    assert calls.places_without_use(room, HOST) == []
+
+
 VIOLATIONS = {
     "epoll": "int n = epoll_wait(fd, events, 64, -1);",
     "processes": "pid_t pid = fork();",
     "interpreter": "Py_FinalizeEx();",
     "client bytes": "n = recv(fd, data, len, 0);",
+    "new clients": "fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);",
     "sockets": "fd = socket(AF_INET, SOCK_STREAM, 0);",
     "standard error": 'fprintf(stderr, "%s", text);',
     "standard output": 'printf("%s", text);',
@@ -81,6 +87,27 @@ VIOLATIONS = {
 @pytest.mark.parametrize("room", calls.ROOMS, ids=lambda room: room.what)
 def test_calls_outside_their_room_are_found(room):
     assert calls.calls_outside(room, "host/engine/elsewhere.c", f"{VIOLATIONS[room.what]}\n") != []
+
+
+@pytest.mark.parametrize(
+    ("function", "call", "found"),
+    [
+        ("sm_worker_report_ready", "write(fd, data, len);", 0),
+        ("sm_worker_answer", "write(fd, data, len);", 1),
+        ("sm_worker_report_ready", "send(fd, data, len, 0);", 1),
+        ("sm_worker_report_ready", "readv(fd, iov, 2);", 1),
+        ("sm_worker_report_ready", "accept(fd, NULL, NULL);", 1),
+    ],
+)
+def test_calls_that_belong_to_a_function_are_found_elsewhere_in_its_file(function, call, found):
+    text = f"static int {function}(int fd) {{\n    {call}\n}}\n"
+    assert sum(len(calls.calls_outside(room, "host/engine/worker.c", text)) for room in calls.ROOMS) == found
+
+
+def test_places_without_use_are_found():
+    room = calls.Room("processes", "fork", ("engine/master.c", "net/old.c", "engine/master.c:sm_gone"))
+    files = {"host/engine/master.c": "int sm_start(void) {\n    return fork();\n}\n"}
+    assert calls.places_without_use(room, files) == ["net/old.c", "engine/master.c:sm_gone"]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,8 @@ def format_cookie(
     """
     if not name or not _TOKEN.issuperset(name):
         raise ValueError(f"cookie name {name!r} is not a token (RFC 6265 4.1.1)")
+    if not isinstance(value, str):
+        raise TypeError(f"cookie {name!r}: the value must be str, not {type(value).__name__}")
     if any(char in value for char in "\r\n\0"):
         raise ValueError(f"cookie {name!r}: CR, LF or NUL in the value")
     parts = [f"{name}={URL.encode(value)}"]

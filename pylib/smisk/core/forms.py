@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Queries and form bodies: `application/x-www-form-urlencoded` here, `multipart/form-data` in `smisk.core.formdata`.
+"""Queries, JSON and form bodies: `application/x-www-form-urlencoded` here, `multipart/form-data` in `smisk.core.formdata`.
 
-`_smisk` comes in when a handler first touches `request.get`, `post` or `files`. Every dict, list and buffer that a
+`_smisk` comes in when a handler first touches `request.get`, `post`, `files` or `json()`. Every dict, list and buffer that a
 client can fill has a limit; passing it, or sending something malformed, is a FormError that knows its HTTP status.
 """
 
@@ -11,19 +11,22 @@ from .pairs import Pair, collect, decode_text, split_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    import json
+    from typing import Any, BinaryIO
 
     from .upload import Upload
 
-__all__ = ["Fields", "Files", "FormError", "parse_form", "parse_query", "read_exactly"]
+__all__ = ["Fields", "Files", "FormError", "parse_form", "parse_json", "parse_query", "read_exactly"]
 
 Value = str | None
 Fields = dict[str, Value | list[Value]]
 Files = dict[str, "Upload | list[Upload]"]
 
+_decoder: json.JSONDecoder | None = None  # made on first use
+
 
 class FormError(ValueError):
-    """A query or form that cannot be taken. `status`: 400 (malformed) or 413 (a limit was passed)."""
+    """A query, form or JSON body that cannot be taken. `status`: 400 (malformed) or 413 (a limit was passed)."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -65,6 +68,22 @@ def parse_form(
     return {}, {}
 
 
+def parse_json(body: bytes) -> Any:
+    """Parses a JSON body (RFC 8259): UTF-8, with or without a byte order mark; no NaN, no Infinity.
+
+    FormError (400) for anything else, and for arrays and objects nested deeper than the recursion limit allows.
+    """
+    global _decoder
+    if _decoder is None:
+        import json
+
+        _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    try:
+        return _decoder.decode(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise FormError(f"the body is not JSON: {error}") from error
+
+
 def read_exactly(body: BinaryIO, length: int, done: int, size: int) -> bytes:
     """Reads up to `size` bytes of a body of `length` bytes, of which `done` were read; b"" at its end.
 
@@ -76,6 +95,10 @@ def read_exactly(body: BinaryIO, length: int, done: int, size: int) -> bytes:
     if not data and 0 <= done < length:
         raise FormError(f"the body ends after {done} of {length} bytes")
     return data
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number in JSON")
 
 
 def _parse(data: bytes, max_fields: int, status: int) -> Fields:

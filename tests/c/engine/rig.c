@@ -243,6 +243,19 @@ void rig_text(struct rig *rig, int fd, const char *text) {
     rig_send(rig, fd, text, strlen(text));
 }
 
+size_t rig_flood(struct rig *rig, int fd, const char *data, size_t len, size_t most) {
+    size_t sent = 0;
+    for (int idle = 0; idle < 10 && sent < most;) {
+        ssize_t n = send(fd, data + sent % len, len - sent % len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        assert_true(n > 0 || errno == EAGAIN);
+        sent += n > 0 ? (size_t)n : 0;
+        idle = n > 0 ? 0 : idle + 1;
+        rig_turn(rig);
+    }
+    assert_int_equal(rig->engine.n_sessions, 1);
+    return SM_CONTAINER(rig->engine.sessions.next, struct sm_session, node)->conn.out.bytes;
+}
+
 void rig_collect(struct rig *rig, int fd, struct inbox *inbox) {
     char data[65536];
     for (int idle = 0; idle < 4 && !inbox->ended && !inbox->reset;) {

@@ -52,6 +52,9 @@ int rig_connect(struct rig *rig, enum sm_protocol protocol, bool overloaded);
 // Sends all, turning the engine while the socket is full.
 void rig_send(struct rig *rig, int fd, const char *data, size_t len);
 void rig_text(struct rig *rig, int fd, const char *text);
+// Sends again and again without ever reading, until the server stops taking or `most` bytes are gone. Returns the
+// bytes that the server then has waiting for its only client.
+size_t rig_flood(struct rig *rig, int fd, const char *data, size_t len, size_t most);
 // Turns until nothing more happens, and reads what comes. The caller deinits the inbox.
 void rig_collect(struct rig *rig, int fd, struct inbox *inbox);
 void inbox_deinit(struct inbox *inbox);

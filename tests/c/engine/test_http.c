@@ -369,6 +369,17 @@ static void test_many_pipelined_requests_are_all_answered(void **state) {
     assert_int_equal(client->rig->app.requests, 3000);
 }
 
+static void test_client_that_pipelines_and_never_reads_stays_bounded(void **state) {
+    struct client *client = *state;
+    struct sm_bytes batch = {0};
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(sm_bytes_append_str(&batch, SM_STR(GET)), 0);
+    }
+    size_t queued = rig_flood(client->rig, client->fd, batch.data, batch.len, 8 << 20);
+    sm_bytes_deinit(&batch);
+    assert_true(queued < (1 << 20));
+}
+
 // --- request bodies ---
 
 static void test_request_byte_by_byte_is_the_same(void **state) {
@@ -470,6 +481,7 @@ int main(void) {
         SERVED(test_pipelined_request_waits_for_the_one_before),
         SERVED(test_pipelined_behind_close_is_not_served),
         SERVED(test_many_pipelined_requests_are_all_answered),
+        SERVED(test_client_that_pipelines_and_never_reads_stays_bounded),
         SERVED(test_request_byte_by_byte_is_the_same),
         SERVED(test_body_past_memory_limit_arrives_whole),
         SERVED(test_body_is_handed_over_complete_only),

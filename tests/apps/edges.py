@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Answers, bodies and child processes at the edge of what the native interface takes, one path each."""
+
+import io
+import itertools
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Any
+
+from smisk import Response
+from smisk.core.forms import FormError
+
+
+class Zeros(io.RawIOBase):
+    """An endless line of `size` zeros that remembers the largest piece it was asked for."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self.largest = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.largest = max(self.largest, len(buffer))
+        size = min(len(buffer), self.left)
+        buffer[:size] = bytes(size)
+        self.left -= size
+        return size
+
+    def __next__(self) -> bytes:
+        raise AssertionError("a file is not to be read by lines")
+
+    def close(self) -> None:
+        if not self.closed:
+            print(f"file closed, largest piece {self.largest}", file=sys.stderr, flush=True)
+        super().close()
+
+
+def closing(label: str) -> Iterator[bytes]:
+    """Streams for ever; says how often it was closed."""
+    try:
+        for _ in itertools.count():
+            yield bytes(65536)
+    finally:
+        print(f"closed {label}", file=sys.stderr, flush=True)
+
+
+def terminate_child() -> dict[str, object]:
+    """Starts a child that sleeps, ends it with TERM; its exit code."""
+    started, say = multiprocessing.get_context("fork").Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=sleep, args=(say,))
+    child.start()
+    started.recv()
+    child.terminate()
+    child.join(5)
+    code = child.exitcode
+    if code is None:
+        child.kill()
+        child.join()
+    started.close()
+    say.close()
+    child.close()
+    return {"exitcode": code, "pid": os.getpid()}
+
+
+def sleep(say: Any) -> None:
+    say.send("started")
+    time.sleep(60)
+
+
+ANSWERS: dict[str, Any] = {
+    "/set": {b"a", b"b"},
+    "/mapping": MappingProxyType({"a": 1}),
+    "/response-as-body": (Response("x"), 200),
+    "/header-surrogate": ("x", 200, {"X-A": "\udc80"}),
+    "/path": __import__("pathlib").Path(__file__),
+}
+
+
+def handle(request: Any) -> object:
+    if request.path == "/file":
+        return Zeros(1_000_000)
+    if request.path == "/text":
+        return io.StringIO("zwölf\nBoxkämpfer")
+    if request.path == "/upload":
+        return request.files["file"]
+    if request.path == "/closing":
+        return closing(request.query)
+    if request.path == "/child":
+        return terminate_child()
+    if request.path == "/print":
+        print("printed, no newline", end="")
+        print(" …")
+        os.write(1, b"written to descriptor 1\n")
+        return "printed"
+    if request.path == "/own":
+        raise FormError("my own words", 422)
+    if request.path == "/json":
+        return {"json": request.json()}
+    if request.path == "/fileno":
+        try:
+            request.input.fileno()
+        except io.UnsupportedOperation:
+            return "unsupported"
+    return ANSWERS[request.path]
