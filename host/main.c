@@ -16,6 +16,12 @@ static int configure(void *context, int out_fd) {
     return smpy_config_run(&options, cli->arguments, cli->n_arguments, out_fd);
 }
 
+// In the child of -t, with the application loaded.
+static void tested(void *context, const struct sm_settings *settings, const struct sm_app *app) {
+    (void)context;
+    sm_cli_print_plan(settings, smpy_app_label(app), smpy_app_interface(app));
+}
+
 static struct sm_app *make_app(void *context, const struct sm_settings *settings) {
     (void)context;
     return smpy_app_new(settings);
@@ -37,7 +43,7 @@ static int serve(struct sm_cli *cli, const struct sm_master_hooks *hooks) {
     if (settings.app == NULL) {
         sm_cli_no_app();
         status = SM_EXIT_CONFIG;
-    } else if (sm_log_open(settings.error_log) < 0) {
+    } else if (sm_process_open_log(&settings) < 0) {
         sm_log(SM_LOG_CRITICAL, "cannot open error_log %s", settings.error_log);
         status = SM_EXIT_CONFIG;
     } else if (sm_ports_allow_from_env(&settings) < 0) {
@@ -50,9 +56,6 @@ static int serve(struct sm_cli *cli, const struct sm_master_hooks *hooks) {
     }
     if (status == SM_EXIT_OK) {
         status = sm_master_test(hooks, &settings);
-        if (status == SM_EXIT_OK) {
-            sm_cli_print_plan(&settings);
-        }
     }
     sm_settings_deinit(&settings);
     return status;
@@ -60,7 +63,7 @@ static int serve(struct sm_cli *cli, const struct sm_master_hooks *hooks) {
 
 int main(int argc, char **argv) {
     struct sm_cli cli;
-    struct sm_master_hooks hooks = {.configure = configure, .make_app = make_app, .context = &cli};
+    struct sm_master_hooks hooks = {.configure = configure, .make_app = make_app, .tested = tested, .context = &cli};
     int status = sm_cli_parse(&cli, argc, argv);
     if (status < 0) {
         status = adopt_descriptor_0(&cli) < 0 ? SM_EXIT_SYSTEM : serve(&cli, &hooks);

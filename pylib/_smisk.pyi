@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The parts of Smisk that are written in C: what handlers receive, and what they may return."""
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, TypeAlias, final
 
@@ -13,7 +13,7 @@ __version__: str
 
 _Pairs: TypeAlias = list[tuple[str, str]] | tuple[tuple[str, str], ...] | Mapping[str, str]
 _Body: TypeAlias = (
-    str | bytes | dict[str, Any] | list[Any] | Iterable[bytes] | Iterable[str] | AsyncIterable[bytes] | None
+    str | bytes | bytearray | memoryview | dict[str, Any] | list[Any] | Iterable[bytes] | Iterable[str] | None
 )
 
 @final

@@ -233,8 +233,8 @@ void sm_cli_no_app(void) {
           stderr);
 }
 
-void sm_cli_print_plan(const struct sm_settings *settings) {
-    printf("app: %s (interface %s)\nworkers: %u\n", settings->app, settings->interface, settings->workers);
+void sm_cli_print_plan(const struct sm_settings *settings, const char *app, const char *interface) {
+    printf("app: %s (interface %s)\nworkers: %u\n", app, interface, settings->workers);
     for (size_t i = 0; i < settings->n_listen; i++) {
         const struct sm_listen *listen = &settings->listen[i];
         bool is_unix = strncmp(listen->address, "unix:", 5) == 0;

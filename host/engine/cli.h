@@ -23,6 +23,6 @@ int sm_cli_parse(struct sm_cli *cli, int argc, char **argv);
 int sm_cli_override(struct sm_cli *cli, const char *origin, const char *key, const char *value);
 // Explains on stderr that there is no application to serve.
 void sm_cli_no_app(void);
-// Prints on stdout what these settings would run (-t).
-void sm_cli_print_plan(const struct sm_settings *settings);
+// Prints on stdout what these settings would run (-t): the application as "hello:handle", its interface, listeners.
+void sm_cli_print_plan(const struct sm_settings *settings, const char *app, const char *interface);
 void sm_cli_deinit(struct sm_cli *cli);

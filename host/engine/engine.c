@@ -112,6 +112,9 @@ static void sm_port_serve(struct sm_port *port, int fd, const struct sm_peer *pe
         return;
     }
     uint32_t max = engine->settings->max_connections;
+    if (engine->n_sessions >= max) {
+        sm_net_reap(&engine->net); // those that were closed in this turn are no load
+    }
     bool overloaded = engine->n_sessions >= max;
     if (overloaded && engine->n_sessions >= max + max / 8 + 64) {
         close(fd); // more refusals are under way than anybody could want

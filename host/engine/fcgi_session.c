@@ -47,28 +47,39 @@ static void sm_fcgi_protocol_error(struct sm_fcgi_session *session, const char *
 
 // --- records ---
 
+// Whether a request may begin: REQUEST_COMPLETE, or the status that refuses it (section 5.5).
+static enum sm_fcgi_status sm_fcgi_admit(const struct sm_fcgi_session *session, uint16_t role) {
+    uint32_t most = session->base.engine->settings->max_multiplexed;
+    if (role < SM_FCGI_RESPONDER || role > SM_FCGI_FILTER) {
+        return SM_FCGI_UNKNOWN_ROLE;
+    }
+    if (session->overloaded || (session->n_exchanges >= most && most > 1)) {
+        return SM_FCGI_OVERLOADED;
+    }
+    return session->n_exchanges >= most ? SM_FCGI_CANT_MPX_CONN : SM_FCGI_REQUEST_COMPLETE;
+}
+
+static void sm_fcgi_deny(struct sm_fcgi_session *session, const struct sm_fcgi_event *event,
+                         enum sm_fcgi_status refusal) {
+    static const char *const reasons[] = {"no memory", "max_multiplexed is 1", "overloaded", "unknown role"};
+    char peer[SM_ADDR_TEXT_MAX];
+    sm_peer_format(&session->base.conn.peer, peer);
+    sm_log(SM_LOG_WARNING, "%s: request %u refused: %s", peer, event->id, reasons[refusal]);
+    sm_fcgi_put_refusal(session, event->id, refusal == SM_FCGI_REQUEST_COMPLETE ? SM_FCGI_OVERLOADED : refusal);
+    session->must_close = session->must_close || !event->keep_conn || session->overloaded;
+    session->linger = true;
+}
+
 static void sm_fcgi_begin(struct sm_fcgi_session *session, const struct sm_fcgi_event *event) {
-    const struct sm_settings *settings = session->base.engine->settings;
-    enum sm_fcgi_status refusal = SM_FCGI_REQUEST_COMPLETE;
     if (sm_fcgi_find(session, event->id) != NULL) {
         sm_fcgi_protocol_error(session, "BEGIN_REQUEST for an id that is in use");
         return;
     }
-    if (event->role < SM_FCGI_RESPONDER || event->role > SM_FCGI_FILTER) {
-        refusal = SM_FCGI_UNKNOWN_ROLE;
-    } else if (session->overloaded || session->n_exchanges >= settings->max_multiplexed) {
-        refusal = SM_FCGI_OVERLOADED;
-    }
+    enum sm_fcgi_status refusal = sm_fcgi_admit(session, event->role);
     struct sm_exchange *exchange =
         refusal == SM_FCGI_REQUEST_COMPLETE ? sm_exchange_new(&session->base, SM_HEAD_CGI) : NULL;
     if (exchange == NULL) {
-        char peer[SM_ADDR_TEXT_MAX];
-        sm_peer_format(&session->base.conn.peer, peer);
-        sm_log(SM_LOG_WARNING, "%s: request %u refused: %s", peer, event->id,
-               refusal == SM_FCGI_UNKNOWN_ROLE ? "unknown role" : "overloaded");
-        sm_fcgi_put_refusal(session, event->id, refusal == 0 ? SM_FCGI_OVERLOADED : refusal);
-        session->must_close = session->must_close || !event->keep_conn || session->overloaded;
-        session->linger = true;
+        sm_fcgi_deny(session, event, refusal);
         return;
     }
     exchange->id = event->id;
@@ -194,6 +205,7 @@ static void sm_fcgi_abort(struct sm_fcgi_session *session, uint16_t id) {
     sm_fcgi_leave_phase(session, exchange);
     if (exchange->phase < SM_PHASE_READY) {
         exchange->phase = SM_PHASE_READY; // counted out; the application never saw it
+        session->linger = true;           // the rest of it may be on its way
     }
     sm_exchange_abort(exchange);
 }
@@ -359,6 +371,12 @@ static void sm_fcgi_drop_receiving(struct sm_fcgi_session *session) {
 static void sm_fcgi_eof(struct sm_conn *conn) {
     struct sm_fcgi_session *session = sm_fcgi_from(conn);
     session->eof = true;
+    if (session->n_head + session->n_body > 0) {
+        char peer[SM_ADDR_TEXT_MAX];
+        sm_peer_format(&conn->peer, peer);
+        sm_log(SM_LOG_INFO, "%s closed the connection before %u requests were complete", peer,
+               session->n_head + session->n_body);
+    }
     sm_fcgi_drop_receiving(session);
     sm_fcgi_arm(session);
     sm_fcgi_settle(session);

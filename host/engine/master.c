@@ -21,6 +21,8 @@
 #include "engine/worker.h"
 #include "net/signals.h"
 
+enum { HELPER_SECONDS = 60 };
+
 static void sm_master_block_signals(sigset_t *before) {
     sigset_t all;
     sigfillset(&all);
@@ -73,6 +75,7 @@ int sm_master_configure(const struct sm_master_hooks *hooks, struct sm_settings 
     if (pid == 0) {
         close(fds[0]);
         sm_signals_close();
+        alarm(HELPER_SECONDS); // a file that never ends must not hold the master for ever
         _exit(hooks->configure(hooks->context, fds[1]));
     }
     close(fds[1]);
@@ -295,8 +298,6 @@ static void sm_master_reopen_log(const struct sm_master *master) {
     if (r < 0) {
         sm_log(SM_LOG_ERROR, "cannot open error_log %s: %s; the old file is written on", master->settings->error_log,
                strerror(-r));
-    } else {
-        sm_log(SM_LOG_INFO, "log reopened");
     }
 }
 
@@ -304,6 +305,7 @@ static void sm_master_reload(struct sm_master *master) {
     struct sm_settings fresh;
     if (master->phase != SM_MASTER_SERVING) {
         master->reload_again = master->phase != SM_MASTER_STOPPING;
+        sm_log(SM_LOG_INFO, "HUP: %s", master->reload_again ? "reloading as soon as this start is over" : "stopping");
         return;
     }
     sm_log(SM_LOG_INFO, "reloading");
@@ -410,6 +412,7 @@ static void sm_master_signal(struct sm_master *master, int number) {
         break;
     case SIGUSR1:
         sm_master_reopen_log(master);
+        sm_log(SM_LOG_INFO, "log reopened");
         sm_master_kill_all(master, SIGUSR1);
         break;
     default:
@@ -544,6 +547,8 @@ int sm_master_test(const struct sm_master_hooks *hooks, const struct sm_settings
         int status = app == NULL ? SM_EXIT_SYSTEM : sm_process_drop(settings);
         status = status == SM_EXIT_OK ? app->ops->start(app, NULL) : status;
         if (status == SM_EXIT_OK) {
+            hooks->tested(hooks->context, settings, app);
+            fflush(NULL); // before the application's own last words
             app->ops->stop(app);
         }
         fflush(NULL);

@@ -12,6 +12,8 @@ struct sm_master_hooks {
     int (*configure)(void *context, int out_fd);
     // In a worker, after fork: the application. NULL after a log line.
     struct sm_app *(*make_app)(void *context, const struct sm_settings *settings);
+    // In the child of -t, after a start that worked.
+    void (*tested)(void *context, const struct sm_settings *settings, const struct sm_app *app);
     void *context;
 };
 

@@ -293,8 +293,8 @@ void sm_exchange_refuse(struct sm_exchange *exchange, int status, const char *re
     sm_peer_format(&exchange->session->conn.peer, peer);
     const struct sm_head *head = &exchange->head;
     const char *base = exchange->block.data;
-    struct sm_str method = base == NULL ? SM_STR("-") : sm_span_in(head->method, base);
-    struct sm_str target = base == NULL ? SM_STR("-") : sm_span_in(head->target, base);
+    struct sm_str method = head->method.len == 0 ? SM_STR("-") : sm_span_in(head->method, base);
+    struct sm_str target = head->target.len == 0 ? SM_STR("-") : sm_span_in(head->target, base);
     sm_log(SM_LOG_WARNING, "%s \"%.*s %.*s\" answered %d: %s", peer, (int)method.len, method.ptr,
            (int)(target.len < 1024 ? target.len : 1024), target.ptr, status, reason);
     sm_reply_page(exchange, status, true);

@@ -17,13 +17,16 @@ enum { MAX_HEADING = 2048, MAX_SUMMARY = 1024 }; // bytes
 // "Type: message", the message's first line only.
 static void summarize(PyObject *exception, char out[static MAX_SUMMARY]) {
     PyObject *text = PyObject_Str(exception);
-    const char *message = text == NULL ? NULL : PyUnicode_AsUTF8(text);
-    if (message == NULL) {
+    PyObject *bytes = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    const char *message = "";
+    if (bytes == NULL) {
         PyErr_Clear();
-        message = "";
+    } else {
+        message = PyBytes_AS_STRING(bytes);
     }
     (void)snprintf(out, MAX_SUMMARY, "%s%s%.*s", Py_TYPE(exception)->tp_name, message[0] == '\0' ? "" : ": ",
                    (int)strcspn(message, "\r\n"), message);
+    Py_XDECREF(bytes);
     Py_XDECREF(text);
 }
 

@@ -5,9 +5,12 @@ import io
 import itertools
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -73,12 +76,38 @@ def sleep(say: Any) -> None:
     time.sleep(60)
 
 
+def facts(request: Any) -> dict[str, object]:
+    """What a request says, whoever asks and whenever."""
+    return {
+        "path": request.path,
+        "body": request.body.decode(),
+        "input": request.input.read().decode(),
+        "headers": len(request.headers),
+        "cookies": request.cookies,
+        "is_aborted": request.is_aborted,
+    }
+
+
+def in_thread(request: Any) -> dict[str, object]:
+    """The same, asked from another thread while the handler waits."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(facts, request).result()
+
+
+SCRIPT = """
+import os
+paths = ["/proc/self/fd/" + name for name in os.listdir("/proc/self/fd") if int(name) > 2]
+print(*[os.readlink(path) for path in paths if os.path.lexists(path)])
+print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith(("SigBlk", "SigCgt"))])
+"""
+KEPT: list[Any] = []
+
 ANSWERS: dict[str, Any] = {
     "/set": {b"a", b"b"},
     "/mapping": MappingProxyType({"a": 1}),
     "/response-as-body": (Response("x"), 200),
     "/header-surrogate": ("x", 200, {"X-A": "\udc80"}),
-    "/path": __import__("pathlib").Path(__file__),
+    "/path": Path(__file__),
 }
 
 
@@ -93,11 +122,22 @@ def handle(request: Any) -> object:
         return closing(request.query)
     if request.path == "/child":
         return terminate_child()
+    if request.path == "/keep":
+        KEPT[:] = [request]
+        return "kept"
+    if request.path == "/kept":
+        return facts(KEPT[0])
+    if request.path == "/thread":
+        return in_thread(request)
+    if request.path == "/program":
+        return subprocess.run([sys.executable, "-S", "-c", SCRIPT], stdout=subprocess.PIPE, close_fds=False).stdout
     if request.path == "/print":
         print("printed, no newline", end="")
         print(" …")
         os.write(1, b"written to descriptor 1\n")
         return "printed"
+    if request.path == "/surrogate":
+        raise LookupError("no file \udce9")
     if request.path == "/own":
         raise FormError("my own words", 422)
     if request.path == "/json":

@@ -5,7 +5,11 @@ A thread reads the pipe; tests wait for lines without polling. A heading line (d
 and what follows until the next heading (a traceback) belongs to it.
 """
 
+import fcntl
+import os
 import re
+import select
+import termios
 import threading
 import time
 from collections.abc import Iterable
@@ -41,7 +45,10 @@ def entries(lines: Iterable[str]) -> list[str]:
 
 
 class Log:
-    """Lines of a pipe, collected by a thread until the pipe's last writer is gone. Takes the pipe and closes it."""
+    """Lines of a pipe, collected by a thread until the pipe's last writer is gone. Takes the pipe and closes it.
+
+    Whoever looks sees every line that was written before the look: the thread empties the pipe only under the lock.
+    """
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -52,19 +59,29 @@ class Log:
         self._thread.start()
 
     def _read(self) -> None:
+        rest = b""
+        ready = select.poll()
+        ready.register(self._pipe.fileno(), select.POLLIN)
         with self._pipe:
-            for raw in self._pipe:
+            while not self._ended:
+                ready.poll()
                 with self._changed:
-                    self._lines.append(raw.decode("utf-8", "backslashreplace").rstrip("\n"))
+                    chunk = os.read(self._pipe.fileno(), 65536)
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    self._ended = not chunk
+                    if self._ended and rest:
+                        whole.append(rest)
+                    self._lines += [line.decode("utf-8", "backslashreplace") for line in whole]
                     self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+
+    def _caught_up(self) -> bool:
+        return self._ended or fcntl.ioctl(self._pipe.fileno(), termios.FIONREAD, bytes(4)) == bytes(4)
 
     @property
     def lines(self) -> list[str]:
         """A copy of all lines so far."""
         with self._changed:
+            self._changed.wait_for(self._caught_up)
             return list(self._lines)
 
     def __str__(self) -> str:
@@ -72,8 +89,7 @@ class Log:
 
     def mark(self) -> int:
         """A place to search from: the number of lines so far."""
-        with self._changed:
-            return len(self._lines)
+        return len(self.lines)
 
     def find(self, pattern: str, since: int = 0) -> re.Match[str] | None:
         """The first line from `since` on in which the pattern is found."""

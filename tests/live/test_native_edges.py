@@ -4,7 +4,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIGHUP, SIGQUIT, SIGTERM, SIGUSR1
 
 import pytest
 
@@ -100,6 +100,21 @@ def test_generator_is_closed_once_when_request_is_aborted(daemon: Smiskd) -> Non
     assert daemon.log.count("closed abort", since) == 1
 
 
+# --- requests that go elsewhere ---
+
+
+@pytest.mark.parametrize("size", [3, 2_000_000])
+def test_request_answers_in_other_thread_and_after_its_answer(daemon: Smiskd, size: int) -> None:
+    body = b"x" * size
+    told = {"body": body.decode(), "input": body.decode(), "headers": 3, "cookies": {"a": "1"}, "is_aborted": False}
+    assert json.loads(ask(daemon, "/thread", body, "Cookie: a=1").body) == {"path": "/thread", **told}
+    assert ask(daemon, "/keep", body, "Cookie: a=1").body == b"kept"
+    for _ in range(2):
+        seen = json.loads(ask(daemon, "/kept").body)
+        assert (seen["path"], seen["body"], seen["cookies"]) == ("/keep", told["body"], told["cookies"])
+    ask(daemon, "/keep")  # lets go of the spool file
+
+
 # --- mistakes ---
 
 WORDS = {
@@ -115,6 +130,14 @@ WORDS = {
 def test_answer_that_cannot_be_meant_is_500_with_clear_words(daemon: Smiskd, path: str) -> None:
     daemon.expect_log(WORDS[path])
     assert ask(daemon, path).status == 500
+
+
+def test_exception_with_text_beyond_utf8_is_told_to_front_server(daemon: Smiskd) -> None:
+    daemon.expect_log(r"LookupError: no file \\udce9")
+    with FastCGI(daemon.fastcgi) as client:
+        reply = client.ask("/surrogate")
+    assert reply.status == 500
+    assert b"LookupError: no file \\udce9" in reply.stderr
 
 
 def test_form_error_of_application_is_its_status(smiskd: Callable[..., Smiskd]) -> None:
@@ -139,6 +162,14 @@ def test_child_can_be_ended_without_its_worker(daemon: Smiskd) -> None:
     assert seen == {"exitcode": -15, "pid": daemon.workers()[0]}
     assert ask(daemon, "/print").status == 200
     assert daemon.workers() == [seen["pid"]]
+
+
+def test_program_gets_no_descriptor_and_no_handler_of_the_server(daemon: Smiskd) -> None:
+    first, second = ask(daemon, "/program").body.decode().splitlines()
+    assert first == ""
+    blocked, caught = (int(mask, 16) for mask in second.split())
+    assert blocked == 0
+    assert not caught & (1 << SIGTERM - 1 | 1 << SIGQUIT - 1 | 1 << SIGHUP - 1 | 1 << SIGUSR1 - 1)
 
 
 def test_print_goes_where_the_log_goes(daemon: Smiskd) -> None:

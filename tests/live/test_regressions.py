@@ -1,30 +1,39 @@
 # SPDX-License-Identifier: MIT
-"""Defects that were found by attacking a running daemon; each test fails without its correction."""
+"""What attacks on a running daemon found, and what they are to go on finding intact."""
 
 import os
+import pwd
 import signal
 import socket
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from lib.daemon import Smiskd
+from lib import process
+from lib.daemon import Smiskd, run_smiskd
 from lib.fcgi import (
     ABORT_REQUEST,
     END_REQUEST,
     GET_VALUES,
     GET_VALUES_RESULT,
     KEEP_CONN,
+    STDIN,
     FastCGI,
     Record,
+    begin,
+    cgi_env,
     encode_pairs,
+    params,
     record,
     request,
+    stream,
 )
 from lib.http import RawHTTP, get
+from lib.wait import until
 
 ONE = ("--workers", "1")
 HTTP = ("--http", "127.0.0.1:0")
@@ -99,6 +108,18 @@ def test_one_client_that_pipelines_without_end_does_not_starve_the_others(smiskd
             over.set()
             for thread in threads:
                 thread.join()
+
+
+def test_connections_that_are_over_do_not_count_as_load(smiskd: Callable[..., Smiskd]) -> None:
+    daemon = smiskd(*ONE, *HTTP, "--set", "max_connections=2", "hello")
+    worker = daemon.workers()[0]
+    with ExitStack() as open_clients:
+        os.kill(worker, signal.SIGSTOP)
+        clients = [open_clients.enter_context(RawHTTP(daemon.http)) for _ in range(30)]
+        for client in clients:
+            client.send(get("/", "Connection: close"))
+        os.kill(worker, signal.SIGCONT)
+        assert [client.read_answer().status for client in clients] == [200] * 30
 
 
 # --- deadlines ---
@@ -181,3 +202,156 @@ def _next(client: FastCGI) -> Record:
     found = client.read_record()
     assert found is not None, "the server closed the connection"
     return found
+
+
+def test_abort_of_a_request_still_coming_in_is_answered_whole(smiskd: Callable[..., Smiskd]) -> None:
+    daemon = smiskd(*ONE, *FASTCGI, "hello")
+    for _ in range(20):
+        with FastCGI(daemon.fastcgi) as client:
+            client.send(begin(1) + params(1, cgi_env("POST", CONTENT_LENGTH="60000")) + record(ABORT_REQUEST, 1))
+            client.reply(1)
+            client.send(stream(STDIN, 1, b"x" * 60_000))
+            client.sock.shutdown(socket.SHUT_WR)
+            client.assert_closed()
+
+
+# --- master ---
+
+FAILING_LATE = """
+import sys, time
+
+print("begins to start", file=sys.stderr, flush=True)
+time.sleep(1)
+raise RuntimeError("no good")
+"""
+SLOW_TO_START = """
+import sys, time
+
+print("begins to start", file=sys.stderr, flush=True)
+time.sleep(1)
+
+def handle(request):
+    return "old"
+"""
+NEW = "def handle(request):\n    return 'new'\n"
+FRESH = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def answer(daemon: Smiskd) -> bytes:
+    """The body of one answer, on a connection of its own."""
+    with RawHTTP(daemon.http) as raw:
+        return raw.request(get("/")).body
+
+
+def test_hup_during_a_reload_that_fails_is_not_lost(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
+    module(tmp_path, "versions", NEW.replace("new", "old"))
+    daemon = smiskd(*ONE, *HTTP, "versions", cwd=tmp_path, env=FRESH)
+    daemon.expect_log("no good")
+    daemon.allow_log("reload failed|status 1")
+    module(tmp_path, "versions", FAILING_LATE)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_log("begins to start")
+    module(tmp_path, "versions", NEW)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_log("reloaded: all workers")
+    until(lambda: answer(daemon) == b"new", "the newest code serves")
+    daemon.rebase(1)
+
+
+def test_hup_during_start_is_not_lost(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
+    module(tmp_path, "versions", SLOW_TO_START)
+    daemon = smiskd(*ONE, *HTTP, "versions", cwd=tmp_path, env=FRESH, ready=False)
+    daemon.wait_log("begins to start")
+    module(tmp_path, "versions", NEW)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_ready()
+    daemon.wait_log("reloaded: all workers")
+    until(lambda: answer(daemon) == b"new", "the newest code serves")
+    daemon.rebase(1)
+
+
+def test_child_that_outlives_its_worker_does_not_block_the_master(
+    smiskd: Callable[..., Smiskd], tmp_path: Path
+) -> None:
+    module(tmp_path, "forks", FORKS)
+    daemon = smiskd(*ONE, *HTTP, "forks", cwd=tmp_path)
+    daemon.allow_log("killed by signal 9|status 7")
+    (tmp_path / "die").touch()
+    os.kill(daemon.workers()[0], signal.SIGKILL)
+    daemon.wait_log("before it was ready", times=3)
+    (tmp_path / "die").unlink()
+    until(lambda: daemon.log.count("child has ended") >= 1, "a child that ended", 10.0)
+    until(lambda: len(daemon.workers()) == 1 and serves(daemon), "it serves again", 20.0)
+    daemon.rebase(1)
+
+
+FORKS = """
+import os, sys, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+if os.path.exists(HERE + "/die"):
+    if os.fork() == 0:
+        time.sleep(0.5)
+        print("child has ended", file=sys.stderr, flush=True)
+        os._exit(0)
+    os._exit(7)
+
+def handle(request):
+    return "here"
+"""
+
+
+def serves(daemon: Smiskd) -> bool:
+    """Whether a request is answered within a second."""
+    try:
+        with RawHTTP(daemon.http, 1.0) as raw:
+            return raw.request(get("/")).status == 200
+    except (OSError, AssertionError):
+        return False
+
+
+# --- identity ---
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+NOBODY = 65534
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter."""
+    with tempfile.TemporaryDirectory(prefix="smisk-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@only_root
+def test_user_given_as_a_number_does_not_keep_the_group_of_root(
+    smiskd: Callable[..., Smiskd], open_folder: Path
+) -> None:
+    module(open_folder, "plain", NEW)
+    daemon = smiskd(*ONE, *HTTP, "--user", str(NOBODY), "--pythonpath", str(open_folder), "plain", cwd=open_folder)
+    status = Path(f"/proc/{daemon.workers()[0]}/status").read_text()
+    ids = {line.split()[0]: set(line.split()[1:]) for line in status.splitlines() if line.startswith(("Uid", "Gid"))}
+    assert ids == {"Uid:": {str(NOBODY)}, "Gid:": {str(pwd.getpwuid(NOBODY).pw_gid)}}
+    assert answer(daemon) == b"new"
+
+
+@only_root
+def test_rotated_log_is_written_by_workers_of_another_user(smiskd: Callable[..., Smiskd], open_folder: Path) -> None:
+    module(open_folder, "plain", "def handle(request):\n    request.log_error('seen')\n    return 'x'\n")
+    path = open_folder / "error.log"
+    log = ("--set", f"error_log={path}")
+    pidfile = open_folder / "pid"
+    options = (*ONE, "--http", f"unix:{open_folder}/s", "--user", "nobody", "--pythonpath", str(open_folder))
+    done = run_smiskd(*options, *log, "--daemonize", "--pidfile", str(pidfile), "plain", cwd=open_folder)
+    assert done.returncode == 0, done.stderr
+    master = int(pidfile.read_text())
+    try:
+        path.rename(open_folder / "error.log.1")
+        os.kill(master, signal.SIGUSR1)
+        until(lambda: path.exists() and "log reopened" in path.read_text(), "the master's line in the new file")
+        with RawHTTP(str(open_folder / "s")) as raw:
+            until(lambda: raw.request(get("/")).status == 200 and "seen" in path.read_text(), "the worker's line")
+    finally:
+        os.kill(master, signal.SIGTERM)
+        until(lambda: not process.alive(master), "the master ends", 10.0)

@@ -319,7 +319,7 @@ def test_log_error_takes_text_only(capfd):
     http().log_error("a\nb")
     with pytest.raises(TypeError, match="str"):
         http().log_error(b"x")
-    assert "test: a\\x0ab" in capfd.readouterr().err
+    assert "[test] a\\x0ab" in capfd.readouterr().err
 
 
 def test_requests_leave_nothing_behind():
@@ -401,3 +401,27 @@ def test_response_can_be_subclassed():
     page.set_cookie("a", "b")
     del page
     assert gc.collect() > 0
+
+
+# --- what clients and applications get wrong ---
+
+
+@pytest.mark.parametrize("body", [b"NaN", b"[Infinity]", b"[" * 200_000, "[]".encode("utf-16"), b"\xff", b""])
+def test_json_refuses_what_the_standard_does_not_know(body):
+    with pytest.raises(FormError) as caught:
+        http(("Content-Length", str(len(body))), body=body, method="POST").json()
+    assert caught.value.status == 400
+
+
+def test_json_takes_byte_order_mark():
+    assert http(body=b"\xef\xbb\xbf[1]", method="POST").json() == [1]
+
+
+def test_spooled_input_has_no_descriptor(spooled):
+    with pytest.raises(io.UnsupportedOperation):
+        spooled.input.fileno()
+
+
+def test_cookie_value_that_is_no_text_is_named():
+    with pytest.raises(TypeError, match="cookie 'a': the value must be str, not int"):
+        _smisk.Response().set_cookie("a", 5)
