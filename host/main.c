@@ -43,7 +43,7 @@ static int serve(struct sm_cli *cli, const struct sm_master_hooks *hooks) {
     if (settings.app == NULL) {
         sm_cli_no_app();
         status = SM_EXIT_CONFIG;
-    } else if (sm_process_open_log(&settings) < 0) {
+    } else if (!cli->test && sm_process_open_log(&settings) < 0) {
         sm_log(SM_LOG_CRITICAL, "cannot open error_log %s", settings.error_log);
         status = SM_EXIT_CONFIG;
     } else if (sm_ports_allow_from_env(&settings) < 0) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,18 @@ void sm_log_set_name(const char *name) {
 static void sm_log_detect_colour(void) {
     const char *no_colour = getenv("NO_COLOR");
     sm_log_state.colour = isatty(sm_log_state.fd) == 1 && (no_colour == NULL || *no_colour == '\0');
+}
+
+void sm_log_redirect(void) {
+    int fd = sm_log_state.fd;
+    struct stat out;
+    struct stat err;
+    bool joined = fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
+                  out.st_ino == err.st_ino;
+    dup2(fd, STDERR_FILENO);
+    if (joined) {
+        dup2(fd, STDOUT_FILENO);
+    }
 }
 
 int sm_log_open(const char *path) {

@@ -12,6 +12,9 @@ enum sm_log_level { SM_LOG_DEBUG, SM_LOG_INFO, SM_LOG_WARNING, SM_LOG_ERROR, SM_
 void sm_log_set_level(enum sm_log_level level);
 // Opens `path` for appending and writes there from now on; NULL or "stderr" means descriptor 2. 0 or -errno.
 int sm_log_open(const char *path);
+// What others in this process write to stderr, and to stdout if that leads to the same place, goes to the opened log
+// too.
+void sm_log_redirect(void);
 // What stands in front of each line's text, as "worker 2"; borrowed for ever, NULL for none.
 void sm_log_set_name(const char *name);
 

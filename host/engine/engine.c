@@ -307,6 +307,19 @@ void sm_engine_drain(struct sm_engine *engine) {
     }
 }
 
+void sm_engine_forked(struct sm_engine *engine) {
+    for (struct sm_list *node = engine->sessions.next; node != &engine->sessions; node = node->next) {
+        struct sm_conn *conn = &SM_CONTAINER(node, struct sm_session, node)->conn;
+        if (!conn->is_closed) {
+            close(conn->source.fd);
+        }
+    }
+    for (size_t i = 0; i < engine->n_ports && !engine->draining; i++) {
+        close(engine->ports[i].source.fd);
+    }
+    close(engine->net.loop.fd); // no epoll_ctl: what is registered there is the parent's too
+}
+
 bool sm_engine_idle(const struct sm_engine *engine) {
     return sm_list_empty(&engine->sessions);
 }

@@ -36,9 +36,9 @@ struct sm_engine {
     struct sm_list yielded; // ... in the next turn
     struct sm_exchange *free_exchanges;
     uint32_t n_free_exchanges;
-    struct sm_bytes head; // the response head under construction
+    struct sm_bytes head;        // the response head under construction
     struct sm_exchange *head_of; // whose it is; NULL: nobody's
-    char stamp[80];       // "Date: …\r\nServer: smiskd\r\n" of this second
+    char stamp[80];              // "Date: …\r\nServer: smiskd\r\n" of this second
     size_t stamp_len;
     time_t stamp_time;
     uint32_t generation; // of the worker, unique in the life of the master; part of request ids
@@ -56,5 +56,9 @@ int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n);
 int sm_engine_turn(struct sm_engine *engine, int timeout_ms);
 // No new connections; idle ones close, busy ones after their answer. Calling it again does nothing.
 void sm_engine_drain(struct sm_engine *engine);
+// In a child that the application forked: closes this process's copies of clients, listeners and epoll, so that an
+// end of a connection is one for the client too. Touches nothing that the parent shares. The engine cannot be used
+// after.
+void sm_engine_forked(struct sm_engine *engine);
 // Whether a draining engine has nothing left.
 bool sm_engine_idle(const struct sm_engine *engine);

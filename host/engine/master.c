@@ -456,16 +456,13 @@ static int sm_master_daemonize(struct sm_master *master) {
     return SM_EXIT_OK;
 }
 
-static void sm_master_detach(const struct sm_settings *settings) {
+static void sm_master_detach(void) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) {
         return;
     }
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
-    if (settings->error_log != NULL) {
-        dup2(null, STDERR_FILENO);
-    }
     close(null);
 }
 
@@ -525,7 +522,7 @@ int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *setti
     master.status = sm_ports_open(&master.ports, settings);
     if (master.status == SM_EXIT_OK && settings->daemonize) {
         master.status = sm_master_daemonize(&master);
-        sm_master_detach(settings);
+        sm_master_detach();
     }
     if (master.status == SM_EXIT_OK) {
         master.status = sm_master_prepare(&master);

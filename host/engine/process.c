@@ -78,7 +78,11 @@ int sm_process_open_log(const struct sm_settings *settings) {
             close(fd);
         }
     }
-    return sm_log_open(path);
+    int r = sm_log_open(path);
+    if (r == 0) {
+        sm_log_redirect();
+    }
+    return r;
 }
 
 int sm_process_drop(const struct sm_settings *settings) {

@@ -11,7 +11,7 @@ int sm_process_ids(const char *user, const char *group, uid_t *uid_out, gid_t *g
 // Becomes settings->user and ->group for good. SM_EXIT_OK, or an exit status after a log line.
 int sm_process_drop(const struct sm_settings *settings);
 // Opens error_log (again). A file made here belongs to the user that the workers become, who open it again on USR1.
-// 0 or -errno; then the log stays as it was.
+// Standard error follows. 0 or -errno; then the log stays as it was.
 int sm_process_open_log(const struct sm_settings *settings);
 // chdir and umask. SM_EXIT_OK or SM_EXIT_CONFIG after a log line.
 int sm_process_place(const struct sm_settings *settings);

@@ -26,7 +26,7 @@ int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str re
     exchange->has_date = exchange->has_server = exchange->must_close = false;
     exchange->out_len = -1;
     exchange->status = (uint16_t)status;
-    exchange->no_body = exchange->head.is_head_method || status == 204 || status == 304;
+    exchange->no_body = exchange->head.is_head_method || status == 204 || status == 205 || status == 304;
     if (reason.len == 0) {
         reason = sm_str_from(sm_http1_reason(status));
     }
@@ -148,6 +148,9 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
         exchange->out_len = body_len;
     } else if (body_len >= 0 && body_len != exchange->out_len && !exchange->no_body) {
         return SM_EXCHANGE_BAD_LENGTH;
+    }
+    if (exchange->status == 205) {
+        exchange->out_len = 0; // never any content (RFC 9110 15.3.6)
     }
     int r = exchange->session->ops->commit(exchange);
     exchange->committed = r == 0;

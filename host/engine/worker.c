@@ -57,6 +57,8 @@ static void sm_worker_signal(struct sm_source *source, unsigned flags) {
             int r = sm_log_open(worker->options->settings->error_log);
             if (r < 0) {
                 sm_log(SM_LOG_ERROR, "cannot open the log again: %s; the old file is written on", strerror(-r));
+            } else {
+                sm_log_redirect();
             }
         }
     }

@@ -96,7 +96,7 @@ enum smpy_answer_outcome smpy_answer_write(struct smpy_app *app, struct sm_excha
 }
 
 bool smpy_answer_has_no_body(struct sm_exchange *exchange, int status) {
-    return status == 204 || status == 304 || sm_exchange_head(exchange)->is_head_method;
+    return status == 204 || status == 205 || status == 304 || sm_exchange_head(exchange)->is_head_method;
 }
 
 // --- the head ---

@@ -34,12 +34,12 @@ static struct smpy_app *app_of(struct sm_app *app) {
 
 // What the application and its children print goes where the log goes: behind spawn-fcgi, or in the background,
 // descriptor 1 leads nowhere.
-static int prepare_process(void) {
+static int prepare_process(struct sm_engine *engine) {
     enum { OUTPUT = 1, LOG = 2 };
     if (dup2(LOG, OUTPUT) < 0) {
         sm_log(SM_LOG_WARNING, "what the application prints will be lost: %s", strerror(errno));
     }
-    int error = smpy_signals_keep();
+    int error = smpy_signals_keep(engine);
     if (error != 0) {
         sm_log(SM_LOG_CRITICAL, "cannot prepare for child processes: %s", strerror(error));
         return SM_EXIT_SYSTEM;
@@ -116,13 +116,12 @@ static void drop_python(struct smpy_app *app) {
 }
 
 static int app_start(struct sm_app *base, struct sm_engine *engine) {
-    (void)engine;
     struct smpy_app *app = app_of(base);
     if (app->settings->app == NULL) {
         sm_log(SM_LOG_CRITICAL, "no application is named: give one as `smiskd APP`, or as `app` in smisk.conf");
         return SM_EXIT_APP;
     }
-    int status = prepare_process();
+    int status = prepare_process(engine);
     if (status == 0) {
         status = start_python(app);
     }

@@ -20,6 +20,9 @@ enum { N_SIGNALS = sizeof signals / sizeof signals[0] };
 // The host's dispositions. One set for a process, as signals are; written once, before Python starts.
 static struct sigaction dispositions[N_SIGNALS];
 
+// The engine of this worker; NULL before there is one. Written once, like the dispositions.
+static struct sm_engine *engine;
+
 static bool is_hosts(size_t i) {
     struct sigaction now;
     return sigaction(signals[i].number, NULL, &now) == 0 && now.sa_handler == dispositions[i].sa_handler;
@@ -32,9 +35,13 @@ static void reset(void) {
             (void)signal(signals[i].number, SIG_DFL);
         }
     }
+    if (engine != NULL) {
+        sm_engine_forked(engine);
+    }
 }
 
-int smpy_signals_keep(void) {
+int smpy_signals_keep(struct sm_engine *of_worker) {
+    engine = of_worker;
     for (size_t i = 0; i < N_SIGNALS; i++) {
         (void)sigaction(signals[i].number, NULL, &dispositions[i]);
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lib import process
-from lib.daemon import Smiskd, run_smiskd
+from lib.daemon import APPS, Smiskd, run_smiskd
 from lib.fcgi import (
     ABORT_REQUEST,
     END_REQUEST,
@@ -355,3 +355,40 @@ def test_rotated_log_is_written_by_workers_of_another_user(smiskd: Callable[...,
     finally:
         os.kill(master, signal.SIGTERM)
         until(lambda: not process.alive(master), "the master ends", 10.0)
+
+
+def test_connection_ends_for_the_client_though_a_forked_child_lives(smiskd: Callable[..., Smiskd]) -> None:
+    daemon = smiskd(*ONE, *HTTP, "forking")
+    with RawHTTP(daemon.http) as raw:
+        raw.send(get("/", "Connection: close"))
+        answer = raw.read_answer()
+        child = int(answer.body)
+        try:
+            raw.assert_closed()
+            sockets = [link for link in Path(f"/proc/{child}/fd").iterdir() if "socket:" in os.readlink(link)]
+            assert sockets == []
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_prints_of_a_daemon_go_to_its_error_log(tmp_path: Path) -> None:
+    pidfile, where, log = tmp_path / "pid", str(tmp_path / "s"), tmp_path / "error.log"
+    options = (*ONE, "--fastcgi", f"unix:{where}", "--daemonize", "--pidfile", str(pidfile))
+    done = run_smiskd(*options, "--set", f"error_log={log}", "--pythonpath", str(APPS), "forking")
+    assert done.returncode == 0, done.stderr
+    pid = int(pidfile.read_text())
+    try:
+        with FastCGI(where) as raw:
+            os.kill(int(raw.ask("/before").body), signal.SIGKILL)
+            log.rename(tmp_path / "error.log.1")
+            os.kill(pid, signal.SIGUSR1)
+            until(lambda: log.exists() and "log reopened" in log.read_text(), "the new log")
+        with FastCGI(where) as raw:
+            os.kill(int(raw.ask("/after").body), signal.SIGKILL)
+        assert "printed for /before" in (tmp_path / "error.log.1").read_text()
+        until(
+            lambda: any("printed for /after" in file.read_text() for file in tmp_path.glob("error.log*")), "the print"
+        )
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: not process.alive(pid), "the daemon ends", 10.0)

@@ -115,8 +115,7 @@ WRONG = [
     ("umask: false", "umask must be an octal number from 0 to 0777, not false"),
     ("app: ''", "app must not be empty"),
     ("app: 5", "app must be a string, not 5"),
-    ("app: 'hello.py'", 'app names a module, not a file: write "hello", and its folder in pythonpath'),
-    ("app: 'examples/hello.py:app'", 'app names a module, not a file: write "hello", and its folder in pythonpath'),
+    ("app: 'examples/hello'", 'app must be a module or module:attribute, not "examples/hello"'),
     ("app: 'a:b:c'", 'app must be a module or module:attribute, not "a:b:c"'),
     ("app: 'a.'", 'app must be a module or module:attribute, not "a."'),
     ("app: 'a-b'", 'app must be a module or module:attribute, not "a-b"'),
@@ -153,3 +152,17 @@ def test_item_of_a_list_is_told_on_its_own_line(tmp_path: Path) -> None:
 def test_home_folder_is_written_as_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/x")
     assert settings("pidfile: '~/a.pid'", tmp_path)[0]["pidfile"] == "/home/x/a.pid"
+
+
+def test_app_as_a_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "hello.py").write_text("")
+    resolved, errors = settings("app: 'hello.py:answer'", tmp_path)
+    assert errors == []
+    assert resolved["app"] == f"{tmp_path}/hello.py:answer"
+
+
+def test_app_as_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    errors = settings("app: 'hello.py'", tmp_path)[1]
+    assert len(errors) == 1
+    assert str(errors[0]).startswith('smisk.conf:1: app names "/')
+    assert str(errors[0]).endswith(", which is not a file")

@@ -208,16 +208,22 @@ def _is_octal(digits: str) -> bool:
 
 
 class Module(Kind):
-    """What to call: `module` or `module:attribute`, both dotted names."""
+    """What to call: `module` or `module:attribute`, both dotted names, or a file that ends in .py for the module.
 
-    about = "module or module:attribute"
+    A file's path is resolved to an absolute one.
+    """
+
+    about = "module or module:attribute; or a file that ends in .py"
     textual = True
 
     def check(self, value: object, spot: Spot) -> str:
         name = text(value, spot)
-        if name.endswith(".py") or "/" in name:
-            module = os.path.basename(name.partition(":")[0]).removesuffix(".py")
-            raise spot.error(f'names a module, not a file: write "{module}", and its folder in pythonpath')
+        path, colon, attribute = name.partition(":")
+        if path.endswith(".py"):
+            path = absolute(path, spot)
+            if not os.path.isfile(path):
+                raise spot.error(f"names {quoted(path)}, which is not a file")
+            return path + colon + attribute
         if name.count(":") > 1 or not all(part.isidentifier() for part in name.replace(":", ".").split(".")):
             raise spot.error(f"must be a module or module:attribute, not {quoted(value)}")
         return name

@@ -69,7 +69,7 @@ _TABLE = (
     Setting("write_buffer", Size("4k", "1g"), "256k", "answer waiting for a slow client, before the handler waits"),
     Setting("temp_dir", Folder(), None, "folder of temporary files; default: TMPDIR, or /tmp"),
     # Deadlines, each between progress
-    Setting("header_timeout", Duration("1ms", "1d"), "10s", "wait for the rest of a request's head"),
+    Setting("header_timeout", Duration("1ms", "1d"), "10s", "for a whole head, from its first byte"),
     Setting("body_timeout", Duration("1ms", "1d"), "30s", "wait for more of a request's body"),
     Setting("write_timeout", Duration("1ms", "1d"), "30s", "wait for a client to take more of its answer"),
     Setting("keepalive_timeout", Duration("1ms", "1d"), "75s", "wait for the next request on a connection"),

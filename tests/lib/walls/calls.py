@@ -55,13 +55,13 @@ ROOMS = (
         "standard error",
         r"stderr|STDERR_FILENO|v?fprintf|v?dprintf|perror|fput[cs]|fwrite|v?syslog|PySys_(?:Write|Format)Stderr"
         r"|PyErr_Print(?:Ex)?|PyErr_Display",
-        ("base/log.c", "engine/cli.c", "engine/master.c:sm_master_detach"),
+        ("base/log.c", "engine/cli.c"),
         True,
     ),
     Room(
         "standard output",
         r"stdout|STDOUT_FILENO|v?printf|puts|putc|putchar",
-        ("engine/cli.c", "engine/master.c:sm_master_detach"),
+        ("base/log.c", "engine/cli.c", "engine/master.c:sm_master_detach"),
         True,
     ),
 )
