@@ -74,15 +74,7 @@ void sm_engine_deinit(struct sm_engine *engine) {
     sm_engine_abort_all(engine);
     sm_engine_run_ready(engine);
     sm_net_deinit(&engine->net);
-    while (engine->free_exchanges != NULL) {
-        struct sm_exchange *exchange = engine->free_exchanges;
-        engine->free_exchanges = exchange->next_free;
-        free(exchange->head.fields);
-        sm_bytes_deinit(&exchange->block);
-        sm_spool_deinit(&exchange->body);
-        sm_spool_deinit(&exchange->filter_data);
-        free(exchange);
-    }
+    sm_exchange_drop_free(engine);
     sm_bytes_deinit(&engine->head);
     free(engine->ports);
     engine->ports = NULL;

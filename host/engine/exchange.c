@@ -35,6 +35,15 @@ static void sm_exchange_discard(struct sm_exchange *exchange) {
     free(exchange);
 }
 
+void sm_exchange_drop_free(struct sm_engine *engine) {
+    while (engine->free_exchanges != NULL) {
+        struct sm_exchange *exchange = engine->free_exchanges;
+        engine->free_exchanges = exchange->next_free;
+        sm_exchange_discard(exchange);
+    }
+    engine->n_free_exchanges = 0;
+}
+
 struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kind kind) {
     struct sm_engine *engine = session->engine;
     struct sm_exchange *exchange = engine->free_exchanges;

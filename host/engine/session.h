@@ -91,6 +91,8 @@ void sm_session_deinit(struct sm_session *session);
 struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kind kind);
 // Back into the pool. Not while it is on the ready list's way through the application.
 void sm_exchange_free(struct sm_exchange *exchange);
+// Frees the pool.
+void sm_exchange_drop_free(struct sm_engine *engine);
 // Complete: hands it to the application at the next opportunity.
 void sm_exchange_ready(struct sm_exchange *exchange);
 // The client has gone: tells the application, unless it is inside a call, which is told by GONE. The session's
