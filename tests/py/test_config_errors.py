@@ -115,3 +115,8 @@ def test_value_alone_is_read_whole() -> None:
     assert Parser("[1, {a: 2}]").value() == [1, {"a": 2}]
     with pytest.raises(ConfigurationSyntaxError, match="after the value"):
         Parser("1, 2").value()
+
+
+def test_name_of_a_character_with_undecodable_bytes_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="needs the name of a character"):
+        parse('app: "\\N{\udcff}"', "--set")

@@ -201,7 +201,7 @@ class Scanner:
         name = self._text[self._at + 3 : end] if self._text.startswith("\\N{", self._at) else ""
         try:
             character = unicodedata.lookup(name if end > 0 else "")
-        except KeyError:
+        except (KeyError, UnicodeEncodeError):
             raise self._error('"\\N" needs the name of a character in braces') from None
         self._at = end + 1
         return character
