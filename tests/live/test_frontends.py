@@ -282,3 +282,25 @@ def test_spawn_fcgi_gives_listener_as_descriptor_0(spawned: tuple[Smiskd, Addres
     assert cgi(where, "GET", "/hello").body == b"Hello over HTTP/1.0\n"
     down = cgi(where, "GET", "/download", query="mb=8")
     assert hashlib.sha256(down.body).hexdigest() == digest_of(8)
+
+
+def test_spawn_fcgi_behind_nginx_serves_all_that_others_do(
+    spawned: tuple[Smiskd, Address], front: Callable[..., Front]
+) -> None:
+    daemon, where = spawned
+    site = front("nginx-close", where)
+    for check in (
+        test_get_through_front_answers_page,
+        test_post_small_through_front_arrives_whole,
+        test_post_100_mb_through_front_arrives_whole,
+        test_post_chunked_through_front_arrives_whole,
+        test_missing_page_through_front_is_404,
+        test_redirect_through_front_is_followed_by_client,
+        test_cookies_through_front_travel_both_ways,
+        test_download_64_mb_through_front_arrives_whole,
+    ):
+        with requests.Session() as session:
+            session.trust_env = False
+            check(site, session)
+    test_head_through_front_has_fields_and_no_body(site)
+    test_abort_through_front_closes_generator(site, daemon)
