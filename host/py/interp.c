@@ -3,6 +3,7 @@
 // reports as a status is logged whole, since it is all that the operator gets to see.
 #include "py/interp.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -36,7 +37,17 @@ static const char *find_python(const struct sm_venv *venv) {
     if (venv->python[0] != '\0') {
         return venv->python;
     }
-    return access(SMISK_PYTHON_EXE, X_OK) == 0 ? SMISK_PYTHON_EXE : PYTHON_NAME;
+    if (access(SMISK_PYTHON_EXE, X_OK) == 0) {
+        return SMISK_PYTHON_EXE;
+    }
+    if (errno == EACCES) {
+        sm_log(SM_LOG_WARNING,
+               "Python's own folder cannot be read by user %d (%s); taking " PYTHON_NAME
+               " from PATH. Install Python where "
+               "that user may go, or choose another `user`",
+               (int)geteuid(), SMISK_PYTHON_EXE);
+    }
+    return PYTHON_NAME;
 }
 
 static PyStatus fill_config(PyConfig *config, const struct smpy_interp_options *options, const char *python) {

@@ -3,8 +3,10 @@
 
 import os
 import pwd
+import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -316,9 +318,17 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become s
 NOBODY = 65534
 
 
+def is_open_to_others(folder: str) -> bool:
+    """Whether every user may go where this folder is."""
+    return all(one.stat().st_mode & 0o001 for one in (Path(folder), *Path(folder).parents))
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter."""
+    """A folder that every user may enter, with a Python that every user may start."""
+    elsewhere = shutil.which(f"python{sys.version_info[0]}.{sys.version_info[1]}", path="/usr/local/bin:/usr/bin")
+    if not is_open_to_others(sys.base_prefix) and elsewhere is None:
+        pytest.skip(f"other users cannot read the Python in {sys.base_prefix}")
     with tempfile.TemporaryDirectory(prefix="smisk-test-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
