@@ -280,8 +280,9 @@ def test_spawn_fcgi_gives_listener_as_descriptor_0(spawned: tuple[Smiskd, Addres
     with FastCGI(where) as raw:
         assert raw.ask("/hello").body == b"Hello over HTTP/1.1\n"
     assert cgi(where, "GET", "/hello").body == b"Hello over HTTP/1.0\n"
-    down = cgi(where, "GET", "/download", query="mb=8")
-    assert hashlib.sha256(down.body).hexdigest() == digest_of(8)
+    # Not by cgi-fcgi: it cannot read a record header that TCP delivers in two parts.
+    with FastCGI(where) as raw:
+        assert hashlib.sha256(raw.ask("/download?mb=8").body).hexdigest() == digest_of(8)
 
 
 def test_spawn_fcgi_behind_nginx_serves_all_that_others_do(
