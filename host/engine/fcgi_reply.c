@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "engine/fcgi_session.h"
 
 enum { MAX_RECORD = 65528 }; // the largest content that needs no padding
@@ -91,13 +90,7 @@ static int sm_fcgi_borrow(struct sm_exchange *exchange, struct sm_str data, void
 // CGI/1.1 response fields (RFC 3875 6): status line and fields stand in the scratch already.
 static int sm_fcgi_commit(struct sm_exchange *exchange) {
     struct sm_bytes *head = &exchange->engine->head;
-    int r = 0;
-    if (exchange->out_len >= 0 && exchange->status != 204 && !(exchange->status == 304 && exchange->out_len == 0)) {
-        char field[16 + SM_U64_DIGITS + 2] = "Content-Length: ";
-        size_t len = 16 + sm_u64_dec(field + 16, (uint64_t)exchange->out_len);
-        memcpy(field + len, "\r\n", 2);
-        r = sm_bytes_append(head, field, len + 2);
-    }
+    int r = sm_exchange_put_length(exchange);
     r = r < 0 ? r : sm_bytes_append(head, "\r\n", 2);
     struct sm_str all = {head->data, head->len};
     return r < 0 ? r : sm_fcgi_stream(sm_fcgi_of(exchange), exchange->id, SM_FCGI_STDOUT, all);

@@ -250,17 +250,11 @@ static int sm_http_put_stamp(struct sm_exchange *exchange) {
 // How the client learns where the body ends (RFC 9112 6).
 static int sm_http_put_framing(struct sm_exchange *exchange, const struct sm_http_session *session) {
     struct sm_bytes *head = &exchange->engine->head;
-    if (exchange->status == 204 || (exchange->no_body && exchange->out_len < 0)) {
-        return 0;
-    }
-    if (exchange->status == 304 && exchange->out_len == 0) {
-        return 0; // a length there would speak of the representation (RFC 9110 8.6)
-    }
     if (exchange->out_len >= 0) {
-        char field[16 + SM_U64_DIGITS + 2] = "Content-Length: ";
-        size_t len = 16 + sm_u64_dec(field + 16, (uint64_t)exchange->out_len);
-        memcpy(field + len, "\r\n", 2);
-        return sm_bytes_append(head, field, len + 2);
+        return sm_exchange_put_length(exchange);
+    }
+    if (exchange->no_body) {
+        return 0;
     }
     if (session->parser.minor >= 1) {
         exchange->chunked = true;

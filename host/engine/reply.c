@@ -137,6 +137,16 @@ int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct s
     return 0;
 }
 
+int sm_exchange_put_length(struct sm_exchange *exchange) {
+    if (exchange->out_len < 0 || exchange->status == 204 || (exchange->status == 304 && exchange->out_len == 0)) {
+        return 0;
+    }
+    char field[16 + SM_U64_DIGITS + 2] = "Content-Length: ";
+    size_t len = 16 + sm_u64_dec(field + 16, (uint64_t)exchange->out_len);
+    memcpy(field + len, "\r\n", 2);
+    return sm_bytes_append(&exchange->engine->head, field, len + 2);
+}
+
 int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
     if (exchange->aborted || exchange->session->conn.is_broken) {
         return SM_EXCHANGE_GONE;

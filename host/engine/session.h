@@ -102,6 +102,9 @@ void sm_exchange_abort(struct sm_exchange *exchange);
 void sm_exchange_drained(struct sm_exchange *exchange);
 // Answers a request that the application never sees, and logs why.
 void sm_exchange_refuse(struct sm_exchange *exchange, int status, const char *reason);
+// Adds Content-Length to the head under construction, where it is known and may stand: not in a 204, nor in a 304
+// without a representation to speak of (RFC 9110 8.6). 0 or -ENOMEM.
+int sm_exchange_put_length(struct sm_exchange *exchange);
 // Ends without a complete response.
 void sm_exchange_break(struct sm_exchange *exchange);
 // Adds received body bytes; answers 413 or 500 itself. False when it did.
