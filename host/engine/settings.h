@@ -24,6 +24,8 @@ struct sm_listen {
 struct sm_settings {
     char *app;
     char *interface;
+    char *root_path; // NULL: none; else begins with a slash and ends without one
+    char *loop, *lifespan;
     char *chdir, *venv, *pidfile, *user, *group, *error_log, *temp_dir;
     char **pythonpath; // NULL-terminated or NULL
     struct sm_listen *listen;
@@ -34,6 +36,8 @@ struct sm_settings {
     uint64_t max_body_size, request_body_memory, write_buffer;
     uint64_t header_timeout, body_timeout, write_timeout, keepalive_timeout, linger_timeout;
     uint64_t shutdown_timeout, startup_timeout, handoff_after;
+    uint64_t ws_max_size, ws_ping_interval, ws_ping_timeout;
+    bool ws_compression;
     uint32_t max_form_fields, max_form_parts;
     bool show_traceback;
     bool daemonize;

@@ -137,8 +137,11 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     }
     if (status == 0) {
         status = call_hook(app, "application_will_start");
-        smpy_signals_take_back();
     }
+    if (status == 0 && app->iface->start != NULL) {
+        status = app->iface->start(app);
+    }
+    smpy_signals_take_back();
     if (status != 0) {
         drop_python(app);
     }
@@ -149,6 +152,9 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
 
 static void app_stop(struct sm_app *base) {
     struct smpy_app *app = app_of(base);
+    if (app->iface->stop != NULL) {
+        app->iface->stop(app);
+    }
     (void)call_hook(app, "application_did_stop");
     drop_python(app);
 }

@@ -9,6 +9,14 @@ struct smpy_app;
 
 struct smpy_iface {
     const char *name;
+    // Requests are handed over at the end of their head; bodies follow with `notice`.
+    bool streams;
+    // Called in the loop of asyncio (loop.h), which then drives the engine.
+    bool needs_loop;
+    // Around the life of the application; NULL: nothing to do. `start` gives 0, or an exit code after having logged
+    // why.
+    int (*start)(struct smpy_app *app);
+    void (*stop)(struct smpy_app *app);
     // The calls of `struct sm_app_ops`; what they say holds. They leave no exception set.
     void (*request)(struct smpy_app *app, struct sm_exchange *exchange);
     void (*resume)(struct smpy_app *app, struct sm_exchange *exchange);

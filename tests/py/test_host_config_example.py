@@ -15,7 +15,9 @@ from smisk.host_config.schema import LATER, SETTINGS
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "smisk.conf"
 # Settings without a default: what stands in the comment is an example.
-EXAMPLES = {"chdir", "venv", "temp_dir", "user", "group", "umask", "pidfile", "logging", "application"}
+EXAMPLES = {
+    "root_path", "chdir", "venv", "temp_dir", "user", "group", "umask", "pidfile", "logging", "application",
+}  # fmt: skip
 
 
 def commented() -> dict[str, object]:

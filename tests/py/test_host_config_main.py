@@ -62,6 +62,8 @@ def fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 DEFAULTS = {
     "interface": "auto",
+    "loop": "engine",
+    "lifespan": "auto",
     "show_traceback": "false",
     "listen.0.protocol": "http",
     "listen.0.address": "127.0.0.1:8080",
@@ -78,6 +80,10 @@ DEFAULTS = {
     "max_form_fields": "1000",
     "max_form_parts": "1000",
     "write_buffer": "262144",
+    "ws_max_size": "16777216",
+    "ws_ping_interval": "20000",
+    "ws_ping_timeout": "20000",
+    "ws_compression": "true",
     "header_timeout": "10000",
     "body_timeout": "30000",
     "write_timeout": "30000",
@@ -102,7 +108,9 @@ def test_empty_file_and_null_give_every_default(run: Run) -> None:
 
 def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path) -> None:
     conf = """
-        app: "shop.web:make.app", interface: "native", chdir: ".", venv: "/usr", pythonpath: ["lib", "/opt/x"],
+        app: "shop.web:make.app", interface: "native", root_path: "/shop/",
+        loop: "uvloop", lifespan: "off", ws_max_size: 1m, ws_ping_interval: 1s, ws_ping_timeout: 0,
+        ws_compression: false, chdir: ".", venv: "/usr", pythonpath: ["lib", "/opt/x"],
         show_traceback: true, workers: 3, threads: 4, handoff_after: "2ms", max_connections: 5, max_multiplexed: 6,
         max_header_size: 2k, max_headers: 7, max_body_size: "10m", request_body_memory: 4096, max_form_fields: 8,
         max_form_parts: 9, write_buffer: 1m, temp_dir: "/tmp", header_timeout: 1s, body_timeout: "2s",
@@ -114,6 +122,13 @@ def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path
     assert run(conf) == {
         "app": "shop.web:make.app",
         "interface": "native",
+        "root_path": "/shop",
+        "loop": "uvloop",
+        "lifespan": "off",
+        "ws_max_size": "1048576",
+        "ws_ping_interval": "1000",
+        "ws_ping_timeout": "0",
+        "ws_compression": "false",
         "chdir": str(tmp_path),
         "venv": "/usr",
         "pythonpath.0": str(tmp_path / "lib"),

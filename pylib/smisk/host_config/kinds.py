@@ -17,7 +17,7 @@ from .spot import Spot
 
 __all__ = [
     "Choice", "Duration", "File", "Flag", "Folder", "Folders", "Kind", "Level", "Mapping", "Module", "Name", "Octal",
-    "Size", "Whole", "text",
+    "Prefix", "Size", "Whole", "text",
 ]  # fmt: skip
 
 TIME_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
@@ -227,6 +227,19 @@ class Module(Kind):
         if name.count(":") > 1 or not all(part.isidentifier() for part in name.replace(":", ".").split(".")):
             raise spot.error(f"must be a module or module:attribute, not {quoted(value)}")
         return name
+
+
+class Prefix(Kind):
+    """The beginning of URL paths, percent-decoded; resolved without a slash at its end."""
+
+    about = "path that begins with /"
+    textual = True
+
+    def check(self, value: object, spot: Spot) -> str:
+        path = text(value, spot)
+        if not path.startswith("/") or "//" in path or "?" in path or "#" in path:
+            raise spot.error(f"must be a path such as /shop, not {quoted(value)}")
+        return path.rstrip("/")
 
 
 class File(Kind):

@@ -20,6 +20,7 @@ from .kinds import (
     Module,
     Name,
     Octal,
+    Prefix,
     Size,
     Whole,
 )
@@ -44,7 +45,10 @@ class Setting:
 _TABLE = (
     # What to call
     Setting("app", Module(), None, "the application"),
-    Setting("interface", Choice(("auto", "native"), ("wsgi", "asgi", "smisk")), "auto", "how it is called"),
+    Setting("interface", Choice(("auto", "native", "wsgi", "asgi"), ("smisk",)), "auto", "how it is called"),
+    Setting("root_path", Prefix(), None, "path below which the application is mounted (SCRIPT_NAME)"),
+    Setting("loop", Choice(("engine", "uvloop", "asyncio")), "engine", "event loop of asynchronous applications"),
+    Setting("lifespan", Choice(("auto", "on", "off")), "auto", "ASGI lifespan; auto: tolerate its absence"),
     Setting("chdir", Folder(), None, "the folder to work in"),
     Setting("venv", Folder(), None, "virtual environment; default: VIRTUAL_ENV, or where smiskd is"),
     Setting("pythonpath", Folders(), None, "folders to import from, before all others"),
@@ -68,6 +72,11 @@ _TABLE = (
     Setting("max_form_parts", Whole(1, 1_000_000), 1000, "parts of a multipart form"),
     Setting("write_buffer", Size("4k", "1g"), "256k", "answer waiting for a slow client, before the handler waits"),
     Setting("temp_dir", Folder(), None, "folder of temporary files; default: TMPDIR, or /tmp"),
+    # WebSockets
+    Setting("ws_max_size", Size("1", "1g"), "16m", "a WebSocket message"),
+    Setting("ws_ping_interval", Duration("0", "1d"), "20s", "time between pings to a WebSocket client; 0: none"),
+    Setting("ws_ping_timeout", Duration("0", "1d"), "20s", "wait for the answer to a ping; 0: for ever"),
+    Setting("ws_compression", Flag(), True, "permessage-deflate for clients that offer it"),
     # Deadlines, each between progress
     Setting("header_timeout", Duration("1ms", "1d"), "10s", "for a whole head, from its first byte"),
     Setting("body_timeout", Duration("1ms", "1d"), "30s", "wait for more of a request's body"),

@@ -46,13 +46,17 @@ static void test_settings_nothing_gives_the_neutral_state(void **state) {
 static void test_settings_texts_are_read(void **state) {
     (void)state;
     struct sm_settings s;
-    assert_int_equal(READ(&s,
-                          PAIR("app", "mod:attr") PAIR("interface", "auto") PAIR("chdir", "/c") PAIR("venv", "/v")
-                              PAIR("pidfile", "/p") PAIR("user", "u") PAIR("group", "g") PAIR("error_log", "stderr")
-                                  PAIR("temp_dir", "/t") PAIR("pythonpath.0", "/a") PAIR("pythonpath.1", "/b")),
+    assert_int_equal(READ(&s, PAIR("app", "mod:attr") PAIR("interface", "auto") PAIR("root_path", "/r")
+                                  PAIR("loop", "engine") PAIR("lifespan", "on") PAIR("chdir", "/c") PAIR("venv", "/v")
+                                      PAIR("pidfile", "/p") PAIR("user", "u") PAIR("group", "g")
+                                          PAIR("error_log", "stderr") PAIR("temp_dir", "/t")
+                                              PAIR("pythonpath.0", "/a") PAIR("pythonpath.1", "/b")),
                      0);
     assert_string_equal(s.app, "mod:attr");
     assert_string_equal(s.interface, "auto");
+    assert_string_equal(s.root_path, "/r");
+    assert_string_equal(s.loop, "engine");
+    assert_string_equal(s.lifespan, "on");
     assert_string_equal(s.chdir, "/c");
     assert_string_equal(s.venv, "/v");
     assert_string_equal(s.pidfile, "/p");
@@ -87,12 +91,13 @@ static void test_settings_counts_are_read(void **state) {
 static void test_settings_sizes_and_times_are_read(void **state) {
     (void)state;
     struct sm_settings s;
-    assert_int_equal(READ(&s, PAIR("max_body_size", "18446744073709551615") PAIR("request_body_memory", "2")
-                                  PAIR("write_buffer", "3") PAIR("header_timeout", "4") PAIR("body_timeout", "5")
-                                      PAIR("write_timeout", "6") PAIR("keepalive_timeout", "7")
-                                          PAIR("linger_timeout", "8") PAIR("shutdown_timeout", "9")
-                                              PAIR("startup_timeout", "10") PAIR("handoff_after", "11")),
-                     0);
+    assert_int_equal(
+        READ(&s, PAIR("max_body_size", "18446744073709551615") PAIR("request_body_memory", "2")
+                     PAIR("write_buffer", "3") PAIR("header_timeout", "4") PAIR("body_timeout", "5")
+                         PAIR("write_timeout", "6") PAIR("keepalive_timeout", "7") PAIR("linger_timeout", "8") PAIR(
+                             "shutdown_timeout", "9") PAIR("startup_timeout", "10") PAIR("handoff_after", "11")
+                             PAIR("ws_max_size", "12") PAIR("ws_ping_interval", "13") PAIR("ws_ping_timeout", "14")),
+        0);
     assert_true(s.max_body_size == UINT64_MAX);
     assert_int_equal(s.request_body_memory, 2);
     assert_int_equal(s.write_buffer, 3);
@@ -104,6 +109,9 @@ static void test_settings_sizes_and_times_are_read(void **state) {
     assert_int_equal(s.shutdown_timeout, 9);
     assert_int_equal(s.startup_timeout, 10);
     assert_int_equal(s.handoff_after, 11);
+    assert_int_equal(s.ws_max_size, 12);
+    assert_int_equal(s.ws_ping_interval, 13);
+    assert_int_equal(s.ws_ping_timeout, 14);
     sm_settings_deinit(&s);
 }
 
@@ -111,7 +119,10 @@ static void test_settings_flags_levels_and_umask_are_read(void **state) {
     (void)state;
     static const char *const levels[] = {"debug", "info", "warning", "error", "critical"};
     struct sm_settings s;
-    assert_int_equal(READ(&s, PAIR("show_traceback", "true") PAIR("daemonize", "false") PAIR("umask", "027")), 0);
+    assert_int_equal(READ(&s, PAIR("show_traceback", "true") PAIR("daemonize", "false") PAIR("ws_compression", "true")
+                                  PAIR("umask", "027")),
+                     0);
+    assert_true(s.ws_compression);
     assert_true(s.show_traceback);
     assert_false(s.daemonize);
     assert_int_equal(s.umask, 027);
