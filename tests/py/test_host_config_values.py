@@ -99,7 +99,7 @@ WRONG = [
     ("max_body_size: false", "max_body_size must be a size such as 64k, 1m or 1g, or a number of bytes, not false"),
     ("show_traceback: 1", "show_traceback must be true or false, not 1"),
     ("daemonize: 'true'", 'daemonize must be true or false, not "true"'),
-    ("interface: 'cgi'", 'interface must be "auto" or "native", not "cgi"'),
+    ("interface: 'cgi'", 'interface must be "auto" or "native" or "wsgi" or "asgi", not "cgi"'),
     ("interface: 'smisk'", 'interface "smisk" is not available in this version'),
     ("root_path: 'shop'", 'root_path must be a path such as /shop, not "shop"'),
     ("root_path: '/a?b'", 'root_path must be a path such as /shop, not "/a?b"'),
