@@ -205,19 +205,31 @@ int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n) {
 
 // --- running ---
 
+// The calls into the application that are due.
+static void sm_engine_call(struct sm_engine *engine, struct sm_exchange *exchange) {
+    const struct sm_app_ops *ops = engine->app->ops;
+    unsigned due = exchange->due;
+    exchange->due = 0;
+    exchange->running = true;
+    if (exchange->phase == SM_PHASE_READY) {
+        exchange->phase = SM_PHASE_OPEN;
+        ops->request(engine->app, exchange);
+    } else {
+        if ((due & SM_DUE_NOTICES) != 0) {
+            ops->notice(engine->app, exchange, due & SM_DUE_NOTICES);
+        }
+        if ((due & SM_DUE_RESUME) != 0 && exchange->phase == SM_PHASE_OPEN && !exchange->aborted) {
+            ops->resume(engine->app, exchange);
+        }
+    }
+    exchange->running = false;
+}
+
 static void sm_engine_run(struct sm_engine *engine, struct sm_exchange *exchange) {
     const struct sm_session_ops *ops = exchange->session->ops;
     exchange->session->conn.busy = false;
     if (exchange->phase != SM_PHASE_ENDED && !exchange->aborted) {
-        bool first = exchange->phase == SM_PHASE_READY;
-        exchange->phase = SM_PHASE_OPEN;
-        exchange->running = true;
-        if (first) {
-            engine->app->ops->request(engine->app, exchange);
-        } else {
-            engine->app->ops->resume(engine->app, exchange);
-        }
-        exchange->running = false;
+        sm_engine_call(engine, exchange);
     }
     if (exchange->phase != SM_PHASE_ENDED) {
         ops->flush(exchange->session);
@@ -225,6 +237,7 @@ static void sm_engine_run(struct sm_engine *engine, struct sm_exchange *exchange
     }
     if (exchange->phase == SM_PHASE_OPEN && exchange->aborted) {
         engine->app->ops->abort(engine->app, exchange);
+        sm_exchange_settle(exchange);
     }
     if (exchange->phase == SM_PHASE_ENDED || exchange->aborted) {
         ops->finished(exchange);

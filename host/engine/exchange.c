@@ -9,7 +9,8 @@
 #include "engine/session.h"
 #include "net/listener.h"
 
-enum { POOL_MAX = 256, KEEP_BLOCK_CAP = 8192, CGI_EXTRA_FIELDS = 64 };
+// STREAM_AHEAD: bytes of a streamed body that may wait to be read.
+enum { POOL_MAX = 256, KEEP_BLOCK_CAP = 8192, CGI_EXTRA_FIELDS = 64, STREAM_AHEAD = 1 << 18 };
 
 static struct sm_exchange *sm_exchange_make(struct sm_engine *engine) {
     struct sm_exchange *exchange = calloc(1, sizeof(*exchange));
@@ -69,7 +70,9 @@ struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kin
     exchange->phase = SM_PHASE_HEAD;
     exchange->keep_conn = exchange->params_ended = exchange->stdin_ended = exchange->data_ended = false;
     exchange->used_stderr = exchange->running = exchange->wants_room = exchange->aborted = false;
-    exchange->broke = false;
+    exchange->broke = exchange->receiving = exchange->tunnel = exchange->wants_continue = false;
+    exchange->due = 0;
+    exchange->fault_status = 0;
     exchange->committed = exchange->chunked = exchange->has_date = exchange->has_server = false;
     exchange->no_body = exchange->must_close = false;
     exchange->status = 0;
@@ -122,26 +125,39 @@ void sm_exchange_abort(struct sm_exchange *exchange) {
     }
 }
 
+void sm_exchange_notify(struct sm_exchange *exchange, unsigned what) {
+    if (exchange->phase == SM_PHASE_OPEN && exchange->engine->app->ops->notice != NULL) {
+        exchange->due |= (uint8_t)what;
+        sm_exchange_queue(exchange);
+    }
+}
+
 void sm_exchange_drained(struct sm_exchange *exchange) {
     if (exchange->wants_room) {
         exchange->wants_room = false;
+        exchange->due |= SM_DUE_RESUME;
         sm_exchange_queue(exchange);
     }
 }
 
 bool sm_exchange_receive(struct sm_exchange *exchange, struct sm_spool *spool, struct sm_str data) {
     const struct sm_settings *settings = exchange->engine->settings;
-    if (spool->body.len + data.len > settings->max_body_size) {
-        sm_exchange_refuse(exchange, 413, "the body is larger than max_body_size");
+    if (spool->received + data.len > settings->max_body_size) {
+        sm_exchange_deny(exchange, 413, "the body is larger than max_body_size");
         return false;
     }
     int r = sm_spool_add(spool, data, (size_t)settings->request_body_memory, settings->temp_dir);
     if (r < 0) {
         sm_log(SM_LOG_ERROR, "cannot keep a request body in %s: %s", settings->temp_dir, strerror(-r));
-        sm_exchange_refuse(exchange, 500, "the body could not be stored");
+        sm_exchange_deny(exchange, 500, "the body could not be stored");
         return false;
     }
     return true;
+}
+
+bool sm_exchange_body_full(const struct sm_exchange *exchange) {
+    uint64_t most = exchange->engine->settings->request_body_memory;
+    return sm_spool_unread(&exchange->body) >= (most < STREAM_AHEAD ? most : STREAM_AHEAD);
 }
 
 // --- what the application reads ---
@@ -156,6 +172,22 @@ size_t sm_exchange_head_len(const struct sm_exchange *exchange) {
 
 const struct sm_body *sm_exchange_body(const struct sm_exchange *exchange) {
     return &exchange->body.body;
+}
+
+ssize_t sm_exchange_body_read(struct sm_exchange *exchange, char *out, size_t len) {
+    ssize_t n = sm_spool_read(&exchange->body, out, len);
+    if (n >= 0 && exchange->receiving && !sm_exchange_body_full(exchange)) {
+        exchange->session->ops->more(exchange);
+    }
+    return n;
+}
+
+uint64_t sm_exchange_body_unread(const struct sm_exchange *exchange) {
+    return sm_spool_unread(&exchange->body);
+}
+
+bool sm_exchange_body_coming(const struct sm_exchange *exchange) {
+    return exchange->receiving;
 }
 
 const struct sm_body *sm_exchange_filter_data(const struct sm_exchange *exchange) {
@@ -221,6 +253,7 @@ struct sm_body sm_exchange_take_body(struct sm_exchange *exchange, bool filter) 
     struct sm_body body = spool->body;
     spool->body = (struct sm_body){.fd = -1};
     spool->cap = 0;
+    spool->read = 0;
     return body;
 }
 

@@ -40,6 +40,16 @@ const struct sm_head *sm_exchange_head(const struct sm_exchange *exchange);
 // Bytes of the block that head->base points to; every span of the head lies within it.
 size_t sm_exchange_head_len(const struct sm_exchange *exchange);
 const struct sm_body *sm_exchange_body(const struct sm_exchange *exchange);
+// --- ... of an application that streams ---
+
+// Copies up to `len` bytes of the body that have come and were not read yet. The count, 0 when there are none now, or
+// -errno. Lets the client send more: also "100 Continue" where it waits for that (RFC 9110 10.1.1).
+ssize_t sm_exchange_body_read(struct sm_exchange *exchange, char *out, size_t len);
+// Bytes that could be read now.
+uint64_t sm_exchange_body_unread(const struct sm_exchange *exchange);
+// Whether more of the body is still to come (SM_NOTICE_BODY tells).
+bool sm_exchange_body_coming(const struct sm_exchange *exchange);
+
 // FCGI_DATA of a Filter (section 6.4); an empty body otherwise.
 const struct sm_body *sm_exchange_filter_data(const struct sm_exchange *exchange);
 enum sm_role sm_exchange_role(const struct sm_exchange *exchange);
@@ -72,6 +82,12 @@ int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct s
 // Commits the head. `body_len` >= 0: bytes of the body to come, where the fields did not say. -1: unknown; the
 // body is chunked, or ends with the connection.
 int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len);
+// Begins a head that switches this connection to another protocol (101, RFC 9110 7.8), with its Upgrade and
+// Connection fields; more may follow by sm_exchange_field. BAD_STATUS where that cannot be: FastCGI, HTTP/1.0, after
+// commit.
+int sm_exchange_upgrade(struct sm_exchange *exchange, struct sm_str protocol);
+// Commits it. From now on sm_exchange_body_read gives what the client sends, and writes go out as they are.
+int sm_exchange_tunnel(struct sm_exchange *exchange);
 bool sm_exchange_committed(const struct sm_exchange *exchange);
 // Body bytes, copied. The answer to HEAD, a 204 or a 304 swallows them.
 int sm_exchange_write(struct sm_exchange *exchange, const char *data, size_t len);

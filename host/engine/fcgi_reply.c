@@ -163,6 +163,7 @@ const struct sm_session_ops sm_fcgi_ops = {
     .flush = sm_fcgi_flush,
     .finished = sm_fcgi_finished,
     .look = sm_fcgi_look,
+    .more = sm_fcgi_more,
     .log = sm_fcgi_log,
     .drain = sm_fcgi_drain,
 };

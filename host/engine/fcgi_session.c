@@ -28,14 +28,15 @@ static struct sm_exchange *sm_fcgi_find(struct sm_fcgi_session *session, uint16_
 // Keeps the counts of what is still receiving; every change of a receiving phase comes through here.
 static void sm_fcgi_leave_phase(struct sm_fcgi_session *session, const struct sm_exchange *exchange) {
     session->n_head -= exchange->phase == SM_PHASE_HEAD;
-    session->n_body -= exchange->phase == SM_PHASE_BODY;
+    session->n_body -= exchange->phase == SM_PHASE_BODY || exchange->receiving;
 }
 
 static void sm_fcgi_refuse(struct sm_fcgi_session *session, struct sm_exchange *exchange, int status,
                            const char *reason) {
     sm_fcgi_leave_phase(session, exchange);
+    exchange->receiving = false;
     session->linger = true;
-    sm_exchange_refuse(exchange, status, reason);
+    sm_exchange_deny(exchange, status, reason);
 }
 
 static void sm_fcgi_protocol_error(struct sm_fcgi_session *session, const char *reason) {
@@ -94,14 +95,19 @@ static void sm_fcgi_begin(struct sm_fcgi_session *session, const struct sm_fcgi_
 static void sm_fcgi_complete(struct sm_fcgi_session *session, struct sm_exchange *exchange) {
     int64_t announced = exchange->head.content_length;
     bool has_stdin = exchange->role != SM_ROLE_AUTHORIZER;
-    if (has_stdin && announced >= 0 && (uint64_t)announced != exchange->body.body.len) {
+    if (has_stdin && announced >= 0 && (uint64_t)announced != exchange->body.received) {
         sm_fcgi_refuse(session, exchange, 400, "CONTENT_LENGTH and the length of FCGI_STDIN differ");
         return;
     }
     // An authorizer is asked before STDIN, which some servers send all the same (section 6.3).
     session->linger = session->linger || !has_stdin;
     sm_fcgi_leave_phase(session, exchange);
-    sm_exchange_ready(exchange);
+    if (exchange->receiving) {
+        exchange->receiving = false;
+        sm_exchange_notify(exchange, SM_NOTICE_BODY);
+    } else {
+        sm_exchange_ready(exchange);
+    }
 }
 
 static const char *sm_fcgi_params_error(enum sm_fcgi_params outcome, int *status_out) {
@@ -145,6 +151,11 @@ static void sm_fcgi_params_end(struct sm_fcgi_session *session, struct sm_exchan
     sm_fcgi_leave_phase(session, exchange);
     exchange->phase = SM_PHASE_BODY;
     session->n_body++;
+    // A filter is asked when both of its streams are whole.
+    if (session->base.engine->app->streams && exchange->role == SM_ROLE_RESPONDER) {
+        sm_exchange_ready(exchange);
+        exchange->receiving = true;
+    }
 }
 
 static void sm_fcgi_params(struct sm_fcgi_session *session, struct sm_exchange *exchange, struct sm_str data) {
@@ -160,6 +171,19 @@ static void sm_fcgi_params(struct sm_fcgi_session *session, struct sm_exchange *
     }
 }
 
+static void sm_fcgi_body_in(struct sm_fcgi_session *session, struct sm_exchange *exchange, struct sm_spool *spool,
+                            struct sm_str data) {
+    if (!sm_exchange_receive(exchange, spool, data)) {
+        session->n_body--;
+        exchange->receiving = false;
+        session->linger = true;
+    } else if (exchange->receiving) {
+        sm_exchange_notify(exchange, SM_NOTICE_BODY);
+        // Others on this connection would wait too: with them the body goes on to the spool file.
+        session->base.conn.paused = session->n_exchanges == 1 && sm_exchange_body_full(exchange);
+    }
+}
+
 static void sm_fcgi_body(struct sm_fcgi_session *session, struct sm_exchange *exchange, bool filter,
                          struct sm_str data) {
     bool *ended = filter ? &exchange->data_ended : &exchange->stdin_ended;
@@ -167,16 +191,11 @@ static void sm_fcgi_body(struct sm_fcgi_session *session, struct sm_exchange *ex
         sm_fcgi_protocol_error(session, filter ? "FCGI_DATA out of place" : "FCGI_STDIN out of place");
         return;
     }
-    if (exchange->phase != SM_PHASE_BODY) {
+    if (exchange->phase != SM_PHASE_BODY && !exchange->receiving) {
         return; // an authorizer's, or after an early answer
     }
     if (data.len > 0) {
-        uint8_t phase = exchange->phase;
-        struct sm_spool *spool = filter ? &exchange->filter_data : &exchange->body;
-        if (!sm_exchange_receive(exchange, spool, data)) {
-            session->n_body -= phase == SM_PHASE_BODY;
-            session->linger = true;
-        }
+        sm_fcgi_body_in(session, exchange, filter ? &exchange->filter_data : &exchange->body, data);
         return;
     }
     *ended = true;
@@ -203,6 +222,7 @@ static void sm_fcgi_abort(struct sm_fcgi_session *session, uint16_t id) {
         return;
     }
     sm_fcgi_leave_phase(session, exchange);
+    exchange->receiving = false;
     if (exchange->phase < SM_PHASE_READY) {
         exchange->phase = SM_PHASE_READY; // counted out; the application never saw it
         session->linger = true;           // the rest of it may be on its way
@@ -277,8 +297,9 @@ static bool sm_fcgi_event(struct sm_fcgi_session *session, const struct sm_fcgi_
 // Arms the deadline for what the connection waits for now. The head's does not move with progress.
 static void sm_fcgi_arm(struct sm_fcgi_session *session) {
     const struct sm_settings *settings = session->base.engine->settings;
+    bool reads_body = session->n_body > 0 && !session->base.conn.paused;
     uint8_t waits_for = session->n_head > 0        ? WAITS_HEAD
-                        : session->n_body > 0      ? WAITS_BODY
+                        : reads_body               ? WAITS_BODY
                         : session->n_exchanges > 0 ? WAITS_APP
                                                    : WAITS_IDLE;
     if (waits_for == session->waits_for && waits_for != WAITS_BODY) {
@@ -339,7 +360,7 @@ static size_t sm_fcgi_input(struct sm_conn *conn, const char *data, size_t len) 
         size_t used = 0;
         sm_fcgi_next(&session->reader, data + at, len - at, &used, &event);
         at += used;
-        on = sm_fcgi_event(session, &event) && sm_fcgi_has_room(session);
+        on = sm_fcgi_event(session, &event) && !conn->paused && sm_fcgi_has_room(session);
     }
     if (conn->is_closed) {
         return len;
@@ -360,12 +381,26 @@ static void sm_fcgi_drop_receiving(struct sm_fcgi_session *session) {
     while (node != &session->exchanges) {
         struct sm_exchange *exchange = SM_CONTAINER(node, struct sm_exchange, in_session);
         node = node->next;
-        if (exchange->phase <= SM_PHASE_BODY) {
+        if (exchange->receiving) {
+            sm_fcgi_leave_phase(session, exchange);
+            exchange->receiving = false;
+            sm_exchange_abort(exchange);
+        } else if (exchange->phase <= SM_PHASE_BODY) {
             sm_fcgi_leave_phase(session, exchange);
             session->n_exchanges--;
             sm_exchange_free(exchange);
         }
     }
+}
+
+static void sm_fcgi_notify(struct sm_fcgi_session *session, unsigned what) {
+    for (struct sm_list *node = session->exchanges.next; node != &session->exchanges; node = node->next) {
+        sm_exchange_notify(SM_CONTAINER(node, struct sm_exchange, in_session), what);
+    }
+}
+
+static void sm_fcgi_hangup(struct sm_conn *conn) {
+    sm_fcgi_notify(sm_fcgi_from(conn), SM_NOTICE_HANGUP);
 }
 
 static void sm_fcgi_eof(struct sm_conn *conn) {
@@ -378,6 +413,7 @@ static void sm_fcgi_eof(struct sm_conn *conn) {
                session->n_head + session->n_body);
     }
     sm_fcgi_drop_receiving(session);
+    sm_fcgi_notify(session, SM_NOTICE_HANGUP);
     sm_fcgi_arm(session);
     sm_fcgi_settle(session);
 }
@@ -424,7 +460,7 @@ static void sm_fcgi_timeout(struct sm_conn *conn, enum sm_conn_timeout which) {
     while (node != &session->exchanges) {
         struct sm_exchange *exchange = SM_CONTAINER(node, struct sm_exchange, in_session);
         node = node->next;
-        if (exchange->phase <= SM_PHASE_BODY) {
+        if (exchange->phase <= SM_PHASE_BODY || exchange->receiving) {
             sm_fcgi_refuse(session, exchange, 408,
                            head ? "FCGI_PARAMS did not end within header_timeout"
                                 : "no more of the body came within body_timeout");
@@ -445,6 +481,7 @@ static void sm_fcgi_free(struct sm_conn *conn) {
 static const struct sm_conn_ops sm_fcgi_conn_ops = {
     .input = sm_fcgi_input,
     .eof = sm_fcgi_eof,
+    .hangup = sm_fcgi_hangup,
     .broken = sm_fcgi_broken,
     .drained = sm_fcgi_drained,
     .timeout = sm_fcgi_timeout,
@@ -471,6 +508,11 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
     }
     session->must_close = session->must_close || !exchange->keep_conn;
     session->served = true;
+    if (exchange->receiving) { // answered before it was read
+        sm_fcgi_more(exchange);
+        sm_fcgi_leave_phase(session, exchange);
+        session->linger = true;
+    }
     session->n_exchanges--;
     sm_exchange_free(exchange);
     if (session->n_exchanges > 0 || !session->must_close) {
@@ -486,6 +528,15 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
         } else {
             sm_conn_park(conn);
         }
+    }
+}
+
+void sm_fcgi_more(struct sm_exchange *exchange) {
+    struct sm_conn *conn = &exchange->session->conn;
+    if (conn->paused && conn->out.bytes < 2 * conn->net->write_buffer) {
+        conn->paused = false;
+        sm_fcgi_arm(sm_fcgi_of(exchange));
+        sm_conn_defer(conn);
     }
 }
 
@@ -507,6 +558,7 @@ bool sm_fcgi_look(struct sm_exchange *exchange) {
 void sm_fcgi_drain(struct sm_session *base) {
     struct sm_fcgi_session *session = SM_CONTAINER(base, struct sm_fcgi_session, base);
     struct sm_conn *conn = &base->conn;
+    sm_fcgi_notify(session, SM_NOTICE_DRAIN);
     if (conn->finishing || conn->is_closed || session->n_exchanges > 0) {
         return;
     }

@@ -37,5 +37,7 @@ void sm_fcgi_close_record(struct sm_fcgi_session *session);
 void sm_fcgi_put_refusal(struct sm_fcgi_session *session, uint16_t id, enum sm_fcgi_status status);
 // The exchange is over: frees it and goes on with the connection.
 void sm_fcgi_finished(struct sm_exchange *exchange);
+// Room for more of a body: reads on, if that was what stopped it.
+void sm_fcgi_more(struct sm_exchange *exchange);
 bool sm_fcgi_look(struct sm_exchange *exchange);
 void sm_fcgi_drain(struct sm_session *base);

@@ -39,6 +39,16 @@ static bool sm_http_begin(struct sm_http_session *session) {
     return true;
 }
 
+// RFC 9110 10.1.1: the client waits with its body until it is asked for.
+static void sm_http_continue(struct sm_http_session *session) {
+    struct sm_exchange *exchange = session->current;
+    if (exchange->wants_continue) {
+        exchange->wants_continue = false;
+        sm_conn_write(&session->base.conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        sm_conn_flush(&session->base.conn);
+    }
+}
+
 // The head is complete: from here on the exchange owns its bytes. `more` tells whether body bytes came with it.
 static bool sm_http_head(struct sm_http_session *session, const char *head, size_t len, bool more) {
     struct sm_exchange *exchange = session->current;
@@ -59,10 +69,13 @@ static bool sm_http_head(struct sm_http_session *session, const char *head, size
         return true;
     }
     exchange->phase = SM_PHASE_BODY;
+    exchange->wants_continue = session->parser.expect_continue && !more;
     sm_conn_deadline(&session->base.conn, session->base.engine->settings->body_timeout);
-    if (session->parser.expect_continue && !more) {
-        sm_conn_write(&session->base.conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-        sm_conn_flush(&session->base.conn);
+    if (session->base.engine->app->streams) {
+        exchange->receiving = true;
+        sm_exchange_ready(exchange);
+    } else {
+        sm_http_continue(session);
     }
     return true;
 }
@@ -76,28 +89,52 @@ static void sm_http_refuse(struct sm_http_session *session, const char *data, si
     }
     session->base.conn.paused = true;
     session->unread = true;
-    sm_exchange_refuse(exchange, status, reason);
+    sm_exchange_deny(exchange, status, reason);
+}
+
+// Body bytes for the exchange. False: enough for now, or refused.
+static bool sm_http_body_in(struct sm_http_session *session, struct sm_str body) {
+    struct sm_exchange *exchange = session->current;
+    struct sm_conn *conn = &session->base.conn;
+    sm_conn_deadline(conn, session->base.engine->settings->body_timeout);
+    if (!sm_exchange_receive(exchange, &exchange->body, body)) {
+        conn->paused = true;
+        session->unread = true;
+        return false;
+    }
+    if (!exchange->receiving) {
+        return true;
+    }
+    sm_exchange_notify(exchange, SM_NOTICE_BODY);
+    if (sm_exchange_body_full(exchange)) {
+        conn->paused = true; // sm_http_more goes on
+        conn->deadline = 0;
+    }
+    return !conn->paused;
+}
+
+static void sm_http_body_end(struct sm_http_session *session) {
+    struct sm_exchange *exchange = session->current;
+    session->base.conn.paused = true;
+    session->base.conn.deadline = 0;
+    if (exchange->receiving) {
+        exchange->receiving = exchange->wants_continue = false;
+        sm_exchange_notify(exchange, SM_NOTICE_BODY);
+    } else {
+        sm_exchange_ready(exchange);
+    }
 }
 
 // Serves one parser event. False: stop looking at the input.
 static bool sm_http_event(struct sm_http_session *session, const char *data, size_t len, size_t *used_out) {
-    struct sm_exchange *exchange = session->current;
     struct sm_str body = {0};
     switch (sm_http1_next(&session->parser, data, len, used_out, &body)) {
     case SM_HTTP1_HEAD:
         return sm_http_head(session, data, *used_out, len > *used_out);
     case SM_HTTP1_BODY:
-        sm_conn_deadline(&session->base.conn, session->base.engine->settings->body_timeout);
-        if (!sm_exchange_receive(exchange, &exchange->body, body)) {
-            session->base.conn.paused = true;
-            session->unread = true;
-            return false;
-        }
-        return true;
+        return sm_http_body_in(session, body);
     case SM_HTTP1_END:
-        session->base.conn.paused = true;
-        session->base.conn.deadline = 0;
-        sm_exchange_ready(exchange);
+        sm_http_body_end(session);
         return false;
     case SM_HTTP1_BAD:
         sm_http_refuse(session, data, len, session->parser.status, session->parser.reason);
@@ -109,9 +146,23 @@ static bool sm_http_event(struct sm_http_session *session, const char *data, siz
     return false;
 }
 
+// Bytes of an upgraded connection go to the exchange as they are. What stops them is the pause, not a file.
+static size_t sm_http_tunnel_in(struct sm_http_session *session, struct sm_str data) {
+    struct sm_exchange *exchange = session->current;
+    if (sm_spool_add(&exchange->body, data, SIZE_MAX, "") < 0) {
+        session->base.conn.is_broken = true;
+    }
+    session->base.conn.paused = sm_exchange_body_full(exchange);
+    sm_exchange_notify(exchange, SM_NOTICE_BODY);
+    return data.len;
+}
+
 static size_t sm_http_input(struct sm_conn *conn, const char *data, size_t len) {
     struct sm_http_session *session = sm_http_from(conn);
     size_t at = 0;
+    if (session->current != NULL && session->current->tunnel) {
+        return sm_http_tunnel_in(session, (struct sm_str){data, len});
+    }
     if (session->current == NULL && !sm_http_begin(session)) {
         return len;
     }
@@ -125,10 +176,21 @@ static size_t sm_http_input(struct sm_conn *conn, const char *data, size_t len) 
 
 // --- the life of the connection ---
 
+static void sm_http_broken(struct sm_conn *conn);
+
 static void sm_http_eof(struct sm_conn *conn) {
     struct sm_http_session *session = sm_http_from(conn);
     struct sm_exchange *exchange = session->current;
-    if (exchange != NULL && exchange->phase <= SM_PHASE_BODY) {
+    if (exchange != NULL && exchange->receiving && !exchange->tunnel) {
+        sm_http_broken(conn); // a request that can never become complete
+        return;
+    }
+    if (exchange != NULL && exchange->phase > SM_PHASE_BODY) {
+        conn->paused = true; // said once
+        sm_exchange_notify(exchange, SM_NOTICE_HANGUP);
+        return;
+    }
+    if (exchange != NULL) {
         char peer[SM_ADDR_TEXT_MAX];
         sm_peer_format(&conn->peer, peer);
         bool any = exchange->phase == SM_PHASE_BODY || conn->in.len > 0;
@@ -151,6 +213,13 @@ static void sm_http_broken(struct sm_conn *conn) {
         sm_exchange_free(exchange);
     }
     sm_conn_close(conn);
+}
+
+static void sm_http_hangup(struct sm_conn *conn) {
+    struct sm_http_session *session = sm_http_from(conn);
+    if (session->current != NULL) {
+        sm_exchange_notify(session->current, SM_NOTICE_HANGUP);
+    }
 }
 
 static void sm_http_drain(struct sm_session *base);
@@ -200,6 +269,7 @@ static void sm_http_free(struct sm_conn *conn) {
 static const struct sm_conn_ops sm_http_conn_ops = {
     .input = sm_http_input,
     .eof = sm_http_eof,
+    .hangup = sm_http_hangup,
     .broken = sm_http_broken,
     .drained = sm_http_drained,
     .timeout = sm_http_timeout,
@@ -269,7 +339,8 @@ static int sm_http_commit(struct sm_exchange *exchange) {
     struct sm_bytes *head = &exchange->engine->head;
     int r = sm_http_put_stamp(exchange);
     r = r < 0 ? r : sm_http_put_framing(exchange, session);
-    exchange->must_close = exchange->must_close || !session->parser.keep_alive || exchange->engine->draining;
+    exchange->must_close = exchange->must_close || !session->parser.keep_alive || exchange->engine->draining ||
+                           exchange->receiving; // answered before it was read
     if (r == 0 && exchange->must_close) {
         r = sm_bytes_append_str(head, SM_STR("Connection: close\r\n"));
     } else if (r == 0 && session->parser.minor == 0) {
@@ -305,6 +376,26 @@ static void sm_http_end(struct sm_exchange *exchange, uint32_t app_status) {
     }
 }
 
+static void sm_http_more(struct sm_exchange *exchange) {
+    struct sm_http_session *session = sm_http_of(exchange);
+    struct sm_conn *conn = &session->base.conn;
+    if (!exchange->tunnel) {
+        sm_http_continue(session);
+    }
+    if (conn->paused && !conn->eof) {
+        conn->paused = false;
+        sm_conn_deadline(conn, exchange->tunnel ? 0 : session->base.engine->settings->body_timeout);
+        sm_conn_defer(conn);
+    }
+}
+
+static int sm_http_tunnel(struct sm_exchange *exchange) {
+    struct sm_bytes *head = &exchange->engine->head;
+    int r = sm_http_put_stamp(exchange);
+    r = r < 0 ? r : sm_bytes_append(head, "\r\n", 2);
+    return r < 0 ? r : sm_conn_write(&exchange->session->conn, head->data, head->len);
+}
+
 static void sm_http_flush(struct sm_session *session) {
     sm_conn_flush(&session->conn);
 }
@@ -337,7 +428,8 @@ static void sm_http_finished(struct sm_exchange *exchange) {
     struct sm_conn *conn = &session->base.conn;
     // A client that still sends would have its answer destroyed by a reset when we close.
     bool linger = exchange->phase == SM_PHASE_ENDED && !exchange->aborted;
-    bool keep = linger && !exchange->must_close;
+    bool keep = linger && !exchange->must_close && !exchange->receiving;
+    session->unread = session->unread || exchange->receiving;
     session->current = NULL;
     session->served = true;
     sm_exchange_free(exchange);
@@ -363,6 +455,9 @@ static bool sm_http_look(struct sm_exchange *exchange) {
 static void sm_http_drain(struct sm_session *base) {
     struct sm_http_session *session = SM_CONTAINER(base, struct sm_http_session, base);
     struct sm_conn *conn = &base->conn;
+    if (session->current != NULL) {
+        sm_exchange_notify(session->current, SM_NOTICE_DRAIN);
+    }
     if (conn->finishing || conn->is_closed || session->current != NULL || conn->paused) {
         return;
     }
@@ -386,6 +481,8 @@ static const struct sm_session_ops sm_http_ops = {
     .flush = sm_http_flush,
     .finished = sm_http_finished,
     .look = sm_http_look,
+    .more = sm_http_more,
+    .tunnel = sm_http_tunnel,
     .drain = sm_http_drain,
 };
 

@@ -168,6 +168,38 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
     return r;
 }
 
+int sm_exchange_upgrade(struct sm_exchange *exchange, struct sm_str protocol) {
+    struct sm_bytes *head = &exchange->engine->head;
+    if (exchange->committed || exchange->receiving || exchange->session->ops->tunnel == NULL) {
+        return SM_EXCHANGE_BAD_STATUS;
+    }
+    head->len = 0;
+    exchange->engine->head_of = exchange;
+    exchange->has_date = exchange->has_server = false;
+    exchange->out_len = -1;
+    exchange->status = 101;
+    exchange->no_body = false;
+    int r = sm_bytes_append_str(head, SM_STR("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "));
+    r = r < 0 ? r : sm_bytes_append_str(head, protocol);
+    return r < 0 ? r : sm_bytes_append(head, "\r\n", 2);
+}
+
+int sm_exchange_tunnel(struct sm_exchange *exchange) {
+    if (exchange->aborted || exchange->session->conn.is_broken) {
+        return SM_EXCHANGE_GONE;
+    }
+    if (exchange->engine->head_of != exchange || exchange->status != 101 || exchange->out_len >= 0) {
+        return SM_EXCHANGE_NOT_STARTED;
+    }
+    exchange->engine->head_of = NULL;
+    int r = exchange->session->ops->tunnel(exchange);
+    if (r == 0) {
+        exchange->committed = exchange->must_close = exchange->receiving = exchange->tunnel = true;
+        exchange->session->ops->more(exchange);
+    }
+    return r;
+}
+
 bool sm_exchange_committed(const struct sm_exchange *exchange) {
     return exchange->committed;
 }
@@ -234,6 +266,7 @@ int sm_exchange_flush(struct sm_exchange *exchange) {
 }
 
 void sm_exchange_yield(struct sm_exchange *exchange) {
+    exchange->due |= SM_DUE_RESUME;
     if (!sm_list_linked(&exchange->node)) {
         sm_list_append(&exchange->engine->yielded, &exchange->node);
     }
@@ -299,6 +332,32 @@ void sm_exchange_fail(struct sm_exchange *exchange) {
         return;
     }
     sm_reply_page(exchange, 500, false);
+}
+
+void sm_exchange_deny(struct sm_exchange *exchange, int status, const char *reason) {
+    if (exchange->phase != SM_PHASE_OPEN) {
+        sm_exchange_refuse(exchange, status, reason);
+        return;
+    }
+    exchange->fault_status = (uint16_t)status;
+    exchange->fault = reason;
+    exchange->receiving = false;
+    sm_exchange_abort(exchange);
+}
+
+void sm_exchange_settle(struct sm_exchange *exchange) {
+    if (exchange->fault_status == 0) {
+        return;
+    }
+    if (exchange->committed || exchange->session->conn.is_broken) {
+        struct sm_str id = sm_exchange_id(exchange);
+        sm_log(SM_LOG_WARNING, "[%.*s] the request broke off while it was answered: %s", (int)id.len, id.ptr,
+               exchange->fault);
+        sm_exchange_break(exchange);
+        return;
+    }
+    exchange->aborted = false;
+    sm_exchange_refuse(exchange, exchange->fault_status, exchange->fault);
 }
 
 void sm_exchange_refuse(struct sm_exchange *exchange, int status, const char *reason) {

@@ -13,6 +13,9 @@ struct sm_session;
 // How long a draining worker waits for the first request of a connection that it has accepted.
 enum { SM_DRAIN_GRACE_MS = 500 };
 
+// What an exchange on the ready list wants beside the bits of enum sm_notice.
+enum { SM_DUE_RESUME = 0x80, SM_DUE_NOTICES = 0x7f };
+
 enum sm_exchange_phase {
     SM_PHASE_HEAD,  // head or params are coming in
     SM_PHASE_BODY,  // body is coming in
@@ -36,6 +39,12 @@ struct sm_exchange {
     uint16_t id;                                             // FastCGI request id
     uint8_t role;                                            // enum sm_role
     uint8_t phase;                                           // enum sm_exchange_phase
+    uint8_t due;                                             // notices, SM_DUE_RESUME
+    bool receiving;                                          // the application has it, its body still comes
+    bool tunnel;                                             // upgraded: bytes without a protocol of ours
+    bool wants_continue;                                     // the client waits for 100 before it sends its body
+    uint16_t fault_status;                                   // answered with this after the application let go
+    const char *fault;                                       // ... for this reason
     bool keep_conn;                                          // FastCGI: FCGI_KEEP_CONN
     bool params_ended, stdin_ended, data_ended, used_stderr; // FastCGI
     bool running;                                            // inside a call of the application
@@ -69,6 +78,10 @@ struct sm_session_ops {
     bool (*look)(struct sm_exchange *exchange);
     // Text for the front server; NULL where the protocol has no such way.
     void (*log)(struct sm_exchange *exchange, struct sm_str text);
+    // Room for more of the body: lets the client send on.
+    void (*more)(struct sm_exchange *exchange);
+    // engine->head holds a 101 head: queues it; the connection is the exchange's from now on. NULL: cannot be.
+    int (*tunnel)(struct sm_exchange *exchange);
     // The engine drains: close if idle.
     void (*drain)(struct sm_session *session);
 };
@@ -98,14 +111,23 @@ void sm_exchange_ready(struct sm_exchange *exchange);
 // The client has gone: tells the application, unless it is inside a call, which is told by GONE. The session's
 // `finished` follows from the engine's run list.
 void sm_exchange_abort(struct sm_exchange *exchange);
+// Tells an application that has the exchange: bits of enum sm_notice.
+void sm_exchange_notify(struct sm_exchange *exchange, unsigned what);
 // There is room in the output again.
 void sm_exchange_drained(struct sm_exchange *exchange);
 // Answers a request that the application never sees, and logs why.
 void sm_exchange_refuse(struct sm_exchange *exchange, int status, const char *reason);
+// The same for a request that the application may have already: then it is told first, as by an abort.
+void sm_exchange_deny(struct sm_exchange *exchange, int status, const char *reason);
+// After the application let go of an aborted exchange: answers what sm_exchange_deny said, where that is still
+// possible.
+void sm_exchange_settle(struct sm_exchange *exchange);
+// Whether a streamed body has as much waiting to be read as is good.
+bool sm_exchange_body_full(const struct sm_exchange *exchange);
 // Adds Content-Length to the head under construction, where it is known and may stand: not in a 204, nor in a 304
 // without a representation to speak of (RFC 9110 8.6). 0 or -ENOMEM.
 int sm_exchange_put_length(struct sm_exchange *exchange);
 // Ends without a complete response.
 void sm_exchange_break(struct sm_exchange *exchange);
-// Adds received body bytes; answers 413 or 500 itself. False when it did.
+// Adds received body bytes; answers 413 or 500 itself (sm_exchange_deny). False when it did.
 bool sm_exchange_receive(struct sm_exchange *exchange, struct sm_spool *spool, struct sm_str data);

@@ -94,8 +94,39 @@ int sm_spool_add(struct sm_spool *spool, struct sm_str data, size_t memory_limit
     }
     if (r == 0) {
         spool->body.len = len;
+        spool->received += data.len;
     }
     return r;
+}
+
+// All was read: what comes next begins anew.
+static int sm_spool_rewind(struct sm_spool *spool) {
+    spool->body.len = spool->read = 0;
+    if (spool->body.fd < 0) {
+        return 0;
+    }
+    return lseek(spool->body.fd, 0, SEEK_SET) < 0 || ftruncate(spool->body.fd, 0) < 0 ? -errno : 0;
+}
+
+ssize_t sm_spool_read(struct sm_spool *spool, char *out, size_t len) {
+    uint64_t unread = sm_spool_unread(spool);
+    ssize_t n = (ssize_t)(len < unread ? len : (size_t)unread);
+    if (n == 0) {
+        return 0;
+    }
+    if (spool->body.fd < 0) {
+        memcpy(out, spool->body.data + spool->read, (size_t)n);
+    } else {
+        do {
+            n = pread(spool->body.fd, out, (size_t)n, (off_t)spool->read);
+        } while (n < 0 && errno == EINTR);
+        if (n <= 0) {
+            return n < 0 ? -errno : -EIO; // the file is shorter than it was
+        }
+    }
+    spool->read += (uint64_t)n;
+    int r = sm_spool_unread(spool) == 0 ? sm_spool_rewind(spool) : 0;
+    return r < 0 ? r : n;
 }
 
 void sm_spool_reset(struct sm_spool *spool) {
@@ -108,7 +139,7 @@ void sm_spool_reset(struct sm_spool *spool) {
         spool->cap = 0;
     }
     spool->body.fd = -1;
-    spool->body.len = 0;
+    spool->body.len = spool->read = spool->received = 0;
 }
 
 void sm_spool_deinit(struct sm_spool *spool) {

@@ -118,6 +118,34 @@ static void sm_worker_report_ready(int fd) {
     close(fd);
 }
 
+static bool sm_worker_is_done(const struct sm_worker *worker) {
+    struct sm_app *app = worker->options->app;
+    return worker->expired || (worker->engine.draining && sm_engine_idle(&worker->engine) &&
+                               !(app->ops->is_busy != NULL && app->ops->is_busy(app)));
+}
+
+static int sm_worker_turn(void *context, int timeout_ms) {
+    struct sm_worker *worker = context;
+    if (sm_worker_is_done(worker)) {
+        return 0;
+    }
+    int r = sm_engine_turn(&worker->engine, timeout_ms);
+    return r < 0 ? r : !sm_worker_is_done(worker);
+}
+
+static int sm_worker_turns(struct sm_worker *worker) {
+    struct sm_app *app = worker->options->app;
+    const struct sm_turns turns = {.turn = sm_worker_turn, .context = worker};
+    if (app->ops->run != NULL) {
+        return app->ops->run(app, &turns);
+    }
+    int r;
+    do {
+        r = turns.turn(turns.context, -1);
+    } while (r > 0);
+    return r;
+}
+
 static int sm_worker_serve(struct sm_worker *worker) {
     const struct sm_worker_options *options = worker->options;
     struct sm_engine *engine = &worker->engine;
@@ -127,12 +155,10 @@ static int sm_worker_serve(struct sm_worker *worker) {
         return SM_EXIT_SYSTEM;
     }
     sm_worker_report_ready(options->ready_fd);
-    while (!worker->expired && !(engine->draining && sm_engine_idle(engine))) {
-        r = sm_engine_turn(engine, -1);
-        if (r < 0) {
-            sm_log(SM_LOG_CRITICAL, "waiting for events: %s", strerror(-r));
-            return SM_EXIT_SYSTEM;
-        }
+    r = sm_worker_turns(worker);
+    if (r < 0) {
+        sm_log(SM_LOG_CRITICAL, "waiting for events: %s", strerror(-r));
+        return SM_EXIT_SYSTEM;
     }
     return SM_EXIT_OK;
 }

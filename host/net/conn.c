@@ -276,6 +276,9 @@ static void sm_conn_ready(struct sm_source *source, unsigned flags) {
         conn->ops->broken(conn);
         return;
     }
+    if ((flags & SM_HANGUP) != 0 && conn->paused && !conn->finishing && conn->ops->hangup != NULL) {
+        conn->ops->hangup(conn);
+    }
     sm_conn_relieve(conn);
     if (!conn->is_closed && (conn->readable || conn->finishing)) {
         sm_conn_process(conn);

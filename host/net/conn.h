@@ -36,6 +36,8 @@ struct sm_conn_ops {
     size_t (*input)(struct sm_conn *conn, const char *data, size_t len);
     // The client has sent its last byte; what it sent was consumed or waits behind a pause.
     void (*eof)(struct sm_conn *conn);
+    // The client will send no more, and the session is paused: nobody reads to the end now. NULL: it may wait.
+    void (*hangup)(struct sm_conn *conn);
     // The connection is broken in both directions (reset). The session should let go and call sm_conn_close.
     void (*broken)(struct sm_conn *conn);
     // Output fell below half of write_buffer after sm_conn_full.

@@ -57,6 +57,17 @@ int sm_loop_add_listener(struct sm_loop *loop, struct sm_source *source) {
     return sm_loop_add(loop, source, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
+int sm_loop_watch(struct sm_loop *loop, struct sm_source *source, unsigned wanted) {
+    uint32_t events = 0;
+    events |= (wanted & SM_READABLE) != 0 ? (uint32_t)EPOLLIN : 0;
+    events |= (wanted & SM_WRITABLE) != 0 ? (uint32_t)EPOLLOUT : 0;
+    if (!source->registered) {
+        return sm_loop_add(loop, source, events);
+    }
+    struct epoll_event event = {.events = events, .data.ptr = source};
+    return epoll_ctl(loop->fd, EPOLL_CTL_MOD, source->fd, &event) < 0 ? -errno : 0;
+}
+
 void sm_loop_remove(struct sm_loop *loop, struct sm_source *source) {
     if (!source->registered) {
         return;

@@ -43,6 +43,9 @@ int sm_loop_add_stream(struct sm_loop *loop, struct sm_source *source);
 int sm_loop_add_level(struct sm_loop *loop, struct sm_source *source);
 // A listener shared by processes: only one waiting process is woken for each event. 0 or -errno.
 int sm_loop_add_listener(struct sm_loop *loop, struct sm_source *source);
+// A descriptor that the application watches, level-triggered, for what `wanted` says (SM_READABLE, SM_WRITABLE); a
+// registered one is changed. 0 or -errno.
+int sm_loop_watch(struct sm_loop *loop, struct sm_source *source, unsigned wanted);
 // Forgets the source, also in the batch under way. Call before close(2).
 void sm_loop_remove(struct sm_loop *loop, struct sm_source *source);
 
