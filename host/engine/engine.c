@@ -218,7 +218,8 @@ static void sm_engine_call(struct sm_engine *engine, struct sm_exchange *exchang
         if ((due & SM_DUE_NOTICES) != 0) {
             ops->notice(engine->app, exchange, due & SM_DUE_NOTICES);
         }
-        if ((due & SM_DUE_RESUME) != 0 && exchange->phase == SM_PHASE_OPEN && !exchange->aborted) {
+        bool resume = (due & SM_DUE_RESUME) != 0 && sm_exchange_feed(exchange);
+        if (resume && exchange->phase == SM_PHASE_OPEN && !exchange->aborted) {
             ops->resume(engine->app, exchange);
         }
     }

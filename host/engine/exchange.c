@@ -33,6 +33,7 @@ static void sm_exchange_discard(struct sm_exchange *exchange) {
     sm_bytes_deinit(&exchange->block);
     sm_spool_deinit(&exchange->body);
     sm_spool_deinit(&exchange->filter_data);
+    sm_bytes_deinit(&exchange->trailers);
     free(exchange);
 }
 
@@ -78,6 +79,8 @@ struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kin
     exchange->status = 0;
     exchange->out_len = -1;
     exchange->out_sent = 0;
+    exchange->file.len = 0;
+    exchange->trailers.len = 0;
     sm_list_init(&exchange->node);
     sm_list_init(&exchange->in_session);
     return exchange;
@@ -90,6 +93,8 @@ void sm_exchange_free(struct sm_exchange *exchange) {
     if (engine->head_of == exchange) {
         engine->head_of = NULL;
     }
+    sm_exchange_drop_file(exchange);
+    sm_bytes_deinit(&exchange->trailers);
     if (engine->n_free_exchanges >= POOL_MAX) {
         sm_exchange_discard(exchange);
         return;
@@ -207,15 +212,18 @@ struct sm_str sm_exchange_peer(const struct sm_exchange *exchange, uint16_t *por
 
 struct sm_str sm_exchange_local(const struct sm_exchange *exchange, uint16_t *port_out) {
     struct sm_exchange *self = (struct sm_exchange *)(uintptr_t)exchange;
+    struct sm_session *session = exchange->session;
     struct sm_addr addr;
-    struct sm_peer peer = {0};
     *port_out = 0;
-    if (sm_listener_address(exchange->session->conn.source.fd, &addr) < 0) {
-        return (struct sm_str){self->local, 0};
+    if (!session->knows_local) {
+        if (sm_listener_address(session->conn.source.fd, &addr) < 0) {
+            return (struct sm_str){self->local, 0};
+        }
+        sm_peer_from(&session->local, &addr);
+        session->knows_local = true;
     }
-    sm_peer_from(&peer, &addr);
-    *port_out = peer.port;
-    return (struct sm_str){self->local, sm_peer_host(&peer, self->local)};
+    *port_out = session->local.port;
+    return (struct sm_str){self->local, sm_peer_host(&session->local, self->local)};
 }
 
 struct sm_str sm_exchange_id(struct sm_exchange *exchange) {

@@ -28,9 +28,11 @@ enum sm_exchange_outcome {
     SM_EXCHANGE_BAD_NAME = 3,   // a field name that is no token (RFC 9110 5.1)
     SM_EXCHANGE_BAD_VALUE = 4,  // CR, LF or NUL in a field value (RFC 9110 5.5)
     SM_EXCHANGE_BAD_LENGTH = 5, // Content-Length is no number or disagrees with an earlier one; or body bytes past it
-    SM_EXCHANGE_TOO_LARGE = 6,  // the head is larger than 1 MiB
-    SM_EXCHANGE_BAD_STATUS = 7, // status outside 200..999 (1xx are not final answers)
-    SM_EXCHANGE_BAD_FIELD = 8,  // a field that belongs to the connection: Transfer-Encoding, Keep-Alive, Upgrade …
+    SM_EXCHANGE_TOO_LARGE = 6,  // the head, or the trailers, are larger than 1 MiB
+    SM_EXCHANGE_BAD_STATUS =
+        7,                     // status outside 200..999 (1xx are not final answers); of an interim response: not 1xx
+    SM_EXCHANGE_BAD_FIELD = 8, // a field that belongs to the connection: Transfer-Encoding, Keep-Alive, Upgrade …; or
+                               // one that must not stand in an interim response or a trailer
     SM_EXCHANGE_NOT_STARTED = 9, // no head was begun, or another exchange began one since: start again
 };
 
@@ -89,11 +91,26 @@ int sm_exchange_upgrade(struct sm_exchange *exchange, struct sm_str protocol);
 // Commits it. From now on sm_exchange_body_read gives what the client sends, and writes go out as they are.
 int sm_exchange_tunnel(struct sm_exchange *exchange);
 bool sm_exchange_committed(const struct sm_exchange *exchange);
+// Begins an interim response (1xx but 101; RFC 9110 15.2, 103: RFC 8297), before the final one is begun; its fields
+// follow by sm_exchange_field, but none that speaks of the connection or of Content-Length. BAD_STATUS after commit.
+int sm_exchange_interim(struct sm_exchange *exchange, int status);
+// Sends it at once. Over HTTP/1.0 and FastCGI, which know no such thing, it is dropped, and 0 said all the same.
+int sm_exchange_interim_end(struct sm_exchange *exchange);
 // Body bytes, copied. The answer to HEAD, a 204 or a 304 swallows them.
 int sm_exchange_write(struct sm_exchange *exchange, const char *data, size_t len);
 // Body bytes, borrowed until `release(owner)` is called, exactly once, also when the outcome is an error.
 int sm_exchange_write_ref(struct sm_exchange *exchange, const char *data, size_t len, void (*release)(void *owner),
                           void *owner);
+// `len` bytes of the file `fd` from `off` as body bytes, sent by the kernel where it can. The descriptor is borrowed
+// until `release(owner)` is called, exactly once, also when the outcome is an error; its offset is neither used nor
+// moved. A file that turns out to be shorter breaks the connection off, with a log line. After FULL the response may
+// be ended at once; whatever else is to follow should wait for `resume`.
+int sm_exchange_write_file(struct sm_exchange *exchange, int fd, uint64_t off, uint64_t len,
+                           void (*release)(void *owner), void *owner);
+// Adds a trailer field (RFC 9110 6.5), from commit to end. Sent behind a chunked body; dropped, and 0 said, where
+// there is none: a known length, HTTP/1.0, FastCGI. BAD_FIELD for what a trailer must not say: framing, routing, how
+// to read the content, who may (RFC 9110 6.5.1).
+int sm_exchange_trailer(struct sm_exchange *exchange, struct sm_str name, struct sm_str value);
 // Sends what is queued before the application goes on to produce more.
 int sm_exchange_flush(struct sm_exchange *exchange);
 // Asks for `resume` after other work had its turn (a producer that could go on for ever).

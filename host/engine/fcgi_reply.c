@@ -57,6 +57,14 @@ static int sm_fcgi_stream(struct sm_fcgi_session *session, uint16_t id, uint8_t 
     return 0;
 }
 
+// The pieces that are queued point into what is about to be released: they must not be sent.
+static void sm_fcgi_scrap(struct sm_fcgi_session *session) {
+    struct sm_conn *conn = &session->base.conn;
+    conn->is_broken = true;
+    session->record = NULL;
+    sm_outq_clear(&conn->out, &conn->net->segs);
+}
+
 // Borrowed bytes in as many records as they need; the last piece carries the release.
 static int sm_fcgi_borrow(struct sm_exchange *exchange, struct sm_str data, void (*release)(void *), void *owner) {
     struct sm_fcgi_session *session = sm_fcgi_of(exchange);
@@ -71,10 +79,7 @@ static int sm_fcgi_borrow(struct sm_exchange *exchange, struct sm_str data, void
         bool last = step == data.len;
         int r = sm_outq_borrow(&conn->out, data.ptr, step, last ? release : NULL, last ? owner : NULL);
         if (r < 0) {
-            // The pieces already queued point into bytes that are about to be released.
-            conn->is_broken = true;
-            session->record = NULL;
-            sm_outq_clear(&conn->out, &conn->net->segs);
+            sm_fcgi_scrap(session);
             if (!last) {
                 release(owner);
             }
@@ -85,6 +90,31 @@ static int sm_fcgi_borrow(struct sm_exchange *exchange, struct sm_str data, void
         data.len -= step;
     }
     return 0;
+}
+
+// Part of a file in as many records as it needs; behind them, if it is the last part, its release.
+static int sm_fcgi_file(struct sm_exchange *exchange, const struct sm_file *file) {
+    struct sm_fcgi_session *session = sm_fcgi_of(exchange);
+    struct sm_outq *out = &session->base.conn.out;
+    struct sm_file piece = {.fd = file->fd, .off = file->off};
+    int r = 0;
+    for (uint64_t left = file->len; left > 0 && r == 0; left -= piece.len) {
+        r = sm_fcgi_open_record(session, exchange->id, SM_FCGI_STDOUT);
+        uint32_t room = MAX_RECORD - session->record_len;
+        piece.len = left < room ? left : room;
+        r = r < 0 ? r : sm_outq_file(out, &piece);
+        piece.off += piece.len;
+        session->record_len += (uint32_t)piece.len;
+    }
+    if (r == 0 && file->release != NULL) {
+        r = sm_outq_borrow(out, "", 0, file->release, file->owner);
+    } else if (r < 0 && file->release != NULL) {
+        file->release(file->owner);
+    }
+    if (r < 0) {
+        sm_fcgi_scrap(session);
+    }
+    return r;
 }
 
 // CGI/1.1 response fields (RFC 3875 6): status line and fields stand in the scratch already.
@@ -159,6 +189,8 @@ const struct sm_session_ops sm_fcgi_ops = {
     .status_prefix = "Status: ",
     .commit = sm_fcgi_commit,
     .body = sm_fcgi_body,
+    .file = sm_fcgi_file,
+    .is_shared = true,
     .end = sm_fcgi_end,
     .flush = sm_fcgi_flush,
     .finished = sm_fcgi_finished,

@@ -350,15 +350,19 @@ static int sm_http_commit(struct sm_exchange *exchange) {
     return r < 0 ? r : sm_conn_write(&session->base.conn, head->data, head->len);
 }
 
+static int sm_http_put_chunk_size(const struct sm_exchange *exchange, uint64_t size) {
+    if (!exchange->chunked) {
+        return 0;
+    }
+    char line[SM_U64_HEX_DIGITS + 2];
+    size_t len = sm_u64_hex(line, size);
+    memcpy(line + len, "\r\n", 2);
+    return sm_conn_write(&exchange->session->conn, line, len + 2);
+}
+
 static int sm_http_body(struct sm_exchange *exchange, struct sm_str data, void (*release)(void *), void *owner) {
     struct sm_conn *conn = &exchange->session->conn;
-    int r = 0;
-    if (exchange->chunked) {
-        char size[SM_U64_HEX_DIGITS + 2];
-        size_t len = sm_u64_hex(size, data.len);
-        memcpy(size + len, "\r\n", 2);
-        r = sm_conn_write(conn, size, len + 2);
-    }
+    int r = sm_http_put_chunk_size(exchange, data.len);
     if (release == NULL) {
         r = r < 0 ? r : sm_conn_write(conn, data.ptr, data.len);
     } else if (r < 0) {
@@ -369,11 +373,40 @@ static int sm_http_body(struct sm_exchange *exchange, struct sm_str data, void (
     return r < 0 || !exchange->chunked ? r : sm_conn_write(conn, "\r\n", 2);
 }
 
-static void sm_http_end(struct sm_exchange *exchange, uint32_t app_status) {
-    (void)app_status;
-    if (exchange->chunked && sm_conn_write(&exchange->session->conn, "0\r\n\r\n", 5) < 0) {
-        exchange->must_close = true;
+static int sm_http_file(struct sm_exchange *exchange, const struct sm_file *file) {
+    struct sm_conn *conn = &exchange->session->conn;
+    int r = sm_http_put_chunk_size(exchange, file->len);
+    if (r < 0) {
+        file->release(file->owner);
+        return r;
     }
+    r = sm_outq_file(&conn->out, file);
+    return r < 0 || !exchange->chunked ? r : sm_conn_write(conn, "\r\n", 2);
+}
+
+static void sm_http_end(struct sm_exchange *exchange, uint32_t app_status) {
+    struct sm_conn *conn = &exchange->session->conn;
+    (void)app_status;
+    if (!exchange->chunked) {
+        return;
+    }
+    int r = sm_conn_write(conn, "0\r\n", 3);
+    r = r < 0 ? r : sm_conn_write(conn, exchange->trailers.data, exchange->trailers.len);
+    r = r < 0 ? r : sm_conn_write(conn, "\r\n", 2);
+    exchange->must_close = exchange->must_close || r < 0;
+}
+
+static int sm_http_interim(struct sm_exchange *exchange) {
+    struct sm_conn *conn = &exchange->session->conn;
+    struct sm_bytes *head = &exchange->engine->head;
+    if (sm_http_of(exchange)->parser.minor == 0) {
+        return 0; // RFC 9110 15.2
+    }
+    exchange->wants_continue = exchange->wants_continue && exchange->status != 100;
+    int r = sm_bytes_append(head, "\r\n", 2);
+    r = r < 0 ? r : sm_conn_write(conn, head->data, head->len);
+    sm_conn_flush(conn);
+    return r;
 }
 
 static void sm_http_more(struct sm_exchange *exchange) {
@@ -477,6 +510,8 @@ static const struct sm_session_ops sm_http_ops = {
     .status_prefix = "HTTP/1.1 ",
     .commit = sm_http_commit,
     .body = sm_http_body,
+    .file = sm_http_file,
+    .interim = sm_http_interim,
     .end = sm_http_end,
     .flush = sm_http_flush,
     .finished = sm_http_finished,

@@ -1,32 +1,24 @@
 // SPDX-License-Identifier: MIT
 // The response half of an exchange: checks what the application says, then hands head and body to the protocol.
 // A head is built in the engine's scratch and reaches the connection only when it is complete and sound.
+#include "engine/reply.h"
+
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/num.h"
 #include "engine/exchange.h"
-#include "engine/session.h"
 #include "proto/http1.h"
 
-enum { MAX_REPLY_HEAD = 1 << 20, COPY_MAX = 8192 };
+enum { COPY_MAX = 8192 };
 
 // --- the head ---
 
-int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str reason) {
-    if (status < 200 || status > 999 || exchange->committed) {
-        return SM_EXCHANGE_BAD_STATUS;
-    }
-    if (!sm_http1_value_ok(reason)) {
-        return SM_EXCHANGE_BAD_VALUE;
-    }
+int sm_reply_put_status(struct sm_exchange *exchange, struct sm_str reason) {
     struct sm_bytes *head = &exchange->engine->head;
+    int status = exchange->status;
     head->len = 0;
     exchange->engine->head_of = exchange;
-    exchange->has_date = exchange->has_server = exchange->must_close = false;
-    exchange->out_len = -1;
-    exchange->status = (uint16_t)status;
-    exchange->no_body = exchange->head.is_head_method || status == 204 || status == 205 || status == 304;
     if (reason.len == 0) {
         reason = sm_str_from(sm_http1_reason(status));
     }
@@ -35,6 +27,20 @@ int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str re
     r = r < 0 ? r : sm_bytes_append(head, code, sizeof(code));
     r = r < 0 ? r : sm_bytes_append_str(head, reason);
     return r < 0 ? r : sm_bytes_append(head, "\r\n", 2);
+}
+
+int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str reason) {
+    if (status < 200 || status > 999 || exchange->committed) {
+        return SM_EXCHANGE_BAD_STATUS;
+    }
+    if (!sm_http1_value_ok(reason)) {
+        return SM_EXCHANGE_BAD_VALUE;
+    }
+    exchange->has_date = exchange->has_server = exchange->must_close = false;
+    exchange->out_len = -1;
+    exchange->status = (uint16_t)status;
+    exchange->no_body = exchange->head.is_head_method || status == 204 || status == 205 || status == 304;
+    return sm_reply_put_status(exchange, reason);
 }
 
 static int sm_reply_content_length(struct sm_exchange *exchange, struct sm_str value) {
@@ -57,10 +63,7 @@ static int sm_reply_connection(struct sm_exchange *exchange, struct sm_str value
     return sm_str_ieq(value, SM_STR("keep-alive")) ? 0 : SM_EXCHANGE_BAD_FIELD;
 }
 
-enum sm_reply_field { FIELD_PLAIN, FIELD_LENGTH, FIELD_CONNECTION, FIELD_DATE, FIELD_SERVER, FIELD_REFUSED };
-
-// What a field means to the server; told apart by length first, as most fields mean nothing.
-static enum sm_reply_field sm_reply_field_kind(struct sm_str name) {
+enum sm_reply_field sm_reply_field_kind(struct sm_str name) {
     switch (name.len) {
     case 2:
         return sm_str_ieq(name, SM_STR("TE")) ? FIELD_REFUSED : FIELD_PLAIN;
@@ -72,8 +75,7 @@ static enum sm_reply_field sm_reply_field_kind(struct sm_str name) {
         }
         return sm_str_ieq(name, SM_STR("Server")) ? FIELD_SERVER : FIELD_PLAIN;
     case 7:
-        return sm_str_ieq(name, SM_STR("Upgrade")) || sm_str_ieq(name, SM_STR("Trailer")) ? FIELD_REFUSED
-                                                                                          : FIELD_PLAIN;
+        return sm_str_ieq(name, SM_STR("Upgrade")) ? FIELD_REFUSED : FIELD_PLAIN;
     case 10:
         if (sm_str_ieq(name, SM_STR("Keep-Alive"))) {
             return FIELD_REFUSED;
@@ -90,22 +92,48 @@ static enum sm_reply_field sm_reply_field_kind(struct sm_str name) {
     }
 }
 
-int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct sm_str value) {
-    struct sm_bytes *head = &exchange->engine->head;
-    if (exchange->engine->head_of != exchange) {
-        return SM_EXCHANGE_NOT_STARTED;
+int sm_reply_add_field(struct sm_bytes *lines, struct sm_str name, struct sm_str value) {
+    if (lines->len + name.len + value.len + 4 > MAX_REPLY_HEAD) {
+        return SM_EXCHANGE_TOO_LARGE;
     }
+    int r = sm_bytes_reserve(lines, name.len + value.len + 4);
+    if (r < 0) {
+        return r;
+    }
+    char *at = lines->data + lines->len;
+    memcpy(at, name.ptr, name.len);
+    at += name.len;
+    *at++ = ':';
+    *at++ = ' ';
+    memcpy(at, value.ptr, value.len);
+    at += value.len;
+    *at++ = '\r';
+    *at++ = '\n';
+    lines->len = (size_t)(at - lines->data);
+    return 0;
+}
+
+int sm_reply_check_field(struct sm_str name, struct sm_str value) {
     if (!sm_http1_name_ok(name)) {
         return SM_EXCHANGE_BAD_NAME;
     }
-    if (!sm_http1_value_ok(value)) {
-        return SM_EXCHANGE_BAD_VALUE;
+    return sm_http1_value_ok(value) ? 0 : SM_EXCHANGE_BAD_VALUE;
+}
+
+int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct sm_str value) {
+    if (exchange->engine->head_of != exchange) {
+        return SM_EXCHANGE_NOT_STARTED;
     }
+    int r = sm_reply_check_field(name, value);
+    if (r != 0) {
+        return r;
+    }
+    bool interim = sm_reply_is_interim(exchange);
     switch (sm_reply_field_kind(name)) {
     case FIELD_LENGTH:
-        return sm_reply_content_length(exchange, value);
+        return interim ? SM_EXCHANGE_BAD_FIELD : sm_reply_content_length(exchange, value);
     case FIELD_CONNECTION:
-        return sm_reply_connection(exchange, value);
+        return interim ? SM_EXCHANGE_BAD_FIELD : sm_reply_connection(exchange, value);
     case FIELD_REFUSED:
         return SM_EXCHANGE_BAD_FIELD;
     case FIELD_DATE:
@@ -117,24 +145,7 @@ int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct s
     case FIELD_PLAIN:
         break;
     }
-    if (head->len + name.len + value.len + 4 > MAX_REPLY_HEAD) {
-        return SM_EXCHANGE_TOO_LARGE;
-    }
-    int r = sm_bytes_reserve(head, name.len + value.len + 4);
-    if (r < 0) {
-        return r;
-    }
-    char *at = head->data + head->len;
-    memcpy(at, name.ptr, name.len);
-    at += name.len;
-    *at++ = ':';
-    *at++ = ' ';
-    memcpy(at, value.ptr, value.len);
-    at += value.len;
-    *at++ = '\r';
-    *at++ = '\n';
-    head->len = (size_t)(at - head->data);
-    return 0;
+    return sm_reply_add_field(&exchange->engine->head, name, value);
 }
 
 int sm_exchange_put_length(struct sm_exchange *exchange) {
@@ -151,7 +162,7 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
     if (exchange->aborted || exchange->session->conn.is_broken) {
         return SM_EXCHANGE_GONE;
     }
-    if (exchange->engine->head_of != exchange) {
+    if (exchange->engine->head_of != exchange || sm_reply_is_interim(exchange)) {
         return SM_EXCHANGE_NOT_STARTED;
     }
     if (exchange->out_len < 0) {
@@ -206,8 +217,7 @@ bool sm_exchange_committed(const struct sm_exchange *exchange) {
 
 // --- the body ---
 
-// 0 to go on; else the outcome to return.
-static int sm_reply_check(const struct sm_exchange *exchange, size_t len) {
+int sm_reply_check(const struct sm_exchange *exchange, uint64_t len) {
     if (exchange->aborted || exchange->session->conn.is_broken) {
         return SM_EXCHANGE_GONE;
     }
@@ -217,12 +227,26 @@ static int sm_reply_check(const struct sm_exchange *exchange, size_t len) {
     return 0;
 }
 
-static int sm_reply_full(struct sm_exchange *exchange) {
-    if (sm_conn_full(&exchange->session->conn)) {
+int sm_reply_full(struct sm_exchange *exchange) {
+    if (sm_conn_full(&exchange->session->conn) || exchange->file.len > 0) {
         exchange->wants_room = true;
         return SM_EXCHANGE_FULL;
     }
     return 0;
+}
+
+// Queues body bytes behind whatever of a file is still to be queued. Takes `release`, as sm_session_ops.body does.
+static int sm_reply_body(struct sm_exchange *exchange, struct sm_str data, void (*release)(void *), void *owner) {
+    int r = sm_reply_file_rest(exchange);
+    if (r < 0) {
+        if (release != NULL) {
+            release(owner);
+        }
+        return r;
+    }
+    exchange->out_sent += data.len;
+    r = exchange->session->ops->body(exchange, data, release, owner);
+    return r < 0 ? r : sm_reply_full(exchange);
 }
 
 int sm_exchange_write(struct sm_exchange *exchange, const char *data, size_t len) {
@@ -230,9 +254,7 @@ int sm_exchange_write(struct sm_exchange *exchange, const char *data, size_t len
     if (r != 0 || len == 0 || exchange->no_body) {
         return r;
     }
-    r = exchange->session->ops->body(exchange, (struct sm_str){data, len}, NULL, NULL);
-    exchange->out_sent += len;
-    return r < 0 ? r : sm_reply_full(exchange);
+    return sm_reply_body(exchange, (struct sm_str){data, len}, NULL, NULL);
 }
 
 int sm_exchange_write_ref(struct sm_exchange *exchange, const char *data, size_t len, void (*release)(void *owner),
@@ -247,9 +269,7 @@ int sm_exchange_write_ref(struct sm_exchange *exchange, const char *data, size_t
         release(owner);
         return r;
     }
-    r = exchange->session->ops->body(exchange, (struct sm_str){data, len}, release, owner);
-    exchange->out_sent += len;
-    return r < 0 ? r : sm_reply_full(exchange);
+    return sm_reply_body(exchange, (struct sm_str){data, len}, release, owner);
 }
 
 int sm_exchange_flush(struct sm_exchange *exchange) {
@@ -262,6 +282,9 @@ int sm_exchange_flush(struct sm_exchange *exchange) {
     // Others may wait for room on this connection too; this exchange knows already.
     exchange->wants_room = false;
     sm_conn_relieve(conn);
+    if (exchange->file.len > 0 && !sm_conn_full(conn)) {
+        sm_exchange_yield(exchange); // to queue more of it
+    }
     return sm_reply_full(exchange);
 }
 
@@ -283,6 +306,16 @@ static void sm_reply_ended(struct sm_exchange *exchange) {
     }
 }
 
+// The application lets go; what of its file is not queued yet is the server's own business.
+static void sm_reply_ending(struct sm_exchange *exchange, uint32_t app_status) {
+    exchange->phase = SM_PHASE_ENDING;
+    exchange->app_status = app_status;
+    exchange->due = SM_DUE_RESUME;
+    if (!exchange->running && !sm_list_linked(&exchange->node)) {
+        sm_list_append(&exchange->engine->ready, &exchange->node);
+    }
+}
+
 void sm_exchange_break(struct sm_exchange *exchange) {
     exchange->must_close = true;
     exchange->broke = !exchange->aborted;
@@ -300,6 +333,10 @@ void sm_exchange_end(struct sm_exchange *exchange, uint32_t app_status) {
         sm_log(SM_LOG_ERROR, "[%.*s] the response ended after %llu of the %lld bytes that Content-Length promised",
                (int)id.len, id.ptr, (unsigned long long)exchange->out_sent, (long long)exchange->out_len);
         sm_exchange_break(exchange);
+        return;
+    }
+    if (exchange->file.len > 0) {
+        sm_reply_ending(exchange, app_status);
         return;
     }
     exchange->session->ops->end(exchange, app_status);
@@ -335,14 +372,18 @@ void sm_exchange_fail(struct sm_exchange *exchange) {
 }
 
 void sm_exchange_deny(struct sm_exchange *exchange, int status, const char *reason) {
-    if (exchange->phase != SM_PHASE_OPEN) {
+    if (exchange->phase != SM_PHASE_OPEN && exchange->phase != SM_PHASE_ENDING) {
         sm_exchange_refuse(exchange, status, reason);
         return;
     }
     exchange->fault_status = (uint16_t)status;
     exchange->fault = reason;
     exchange->receiving = false;
-    sm_exchange_abort(exchange);
+    if (exchange->phase == SM_PHASE_ENDING) {
+        sm_exchange_settle(exchange);
+    } else {
+        sm_exchange_abort(exchange);
+    }
 }
 
 void sm_exchange_settle(struct sm_exchange *exchange) {

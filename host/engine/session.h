@@ -17,11 +17,12 @@ enum { SM_DRAIN_GRACE_MS = 500 };
 enum { SM_DUE_RESUME = 0x80, SM_DUE_NOTICES = 0x7f };
 
 enum sm_exchange_phase {
-    SM_PHASE_HEAD,  // head or params are coming in
-    SM_PHASE_BODY,  // body is coming in
-    SM_PHASE_READY, // complete, waits for the application
-    SM_PHASE_OPEN,  // the application has it
-    SM_PHASE_ENDED, // the response is complete
+    SM_PHASE_HEAD,   // head or params are coming in
+    SM_PHASE_BODY,   // body is coming in
+    SM_PHASE_READY,  // complete, waits for the application
+    SM_PHASE_OPEN,   // the application has it
+    SM_PHASE_ENDING, // the application has ended it; part of a file is not queued yet
+    SM_PHASE_ENDED,  // the response is complete
 };
 
 struct sm_exchange {
@@ -58,6 +59,9 @@ struct sm_exchange {
     uint16_t status;
     int64_t out_len; // declared body bytes; -1: unknown
     uint64_t out_sent;
+    uint32_t app_status;      // of an exchange that is ending
+    struct sm_file file;      // what of a file is not queued yet; len 0: nothing
+    struct sm_bytes trailers; // field lines, for a chunked body
     char peer[SM_HOST_TEXT_MAX], local[SM_HOST_TEXT_MAX], id_text[32]; // filled when asked for
 };
 
@@ -68,6 +72,13 @@ struct sm_session_ops {
     int (*commit)(struct sm_exchange *exchange);
     // Queues body bytes, framed. `release` NULL: copies; else borrows. 0 or -ENOMEM.
     int (*body)(struct sm_exchange *exchange, struct sm_str data, void (*release)(void *), void *owner);
+    // Queues part of a file, framed; takes it. With len 0: has its `release` called when what is queued is sent. 0 or
+    // -ENOMEM.
+    int (*file)(struct sm_exchange *exchange, const struct sm_file *file);
+    // Whether exchanges share the connection: then a file is queued piece by piece.
+    bool is_shared;
+    // engine->head holds a 1xx head: sends it, if the client knows such. NULL: it is dropped. 0 or -ENOMEM.
+    int (*interim)(struct sm_exchange *exchange);
     // Queues what ends a complete response.
     void (*end)(struct sm_exchange *exchange, uint32_t app_status);
     // Sends what is queued.
@@ -91,6 +102,8 @@ struct sm_session {
     const struct sm_session_ops *ops;
     struct sm_engine *engine;
     struct sm_list node; // engine->sessions
+    struct sm_peer local;
+    bool knows_local; // `local` was asked for and found
 };
 
 // Each takes the descriptor and starts a session; `overloaded`: one that only says so. NULL: no memory (fd closed).
@@ -127,6 +140,11 @@ bool sm_exchange_body_full(const struct sm_exchange *exchange);
 // Adds Content-Length to the head under construction, where it is known and may stand: not in a 204, nor in a 304
 // without a representation to speak of (RFC 9110 8.6). 0 or -ENOMEM.
 int sm_exchange_put_length(struct sm_exchange *exchange);
+// Queues more of the exchange's file and, when it is ending, its end. Whether the application could go on writing; if
+// not, the exchange will come again on the ready list.
+bool sm_exchange_feed(struct sm_exchange *exchange);
+// Lets go of what of a file is not queued yet.
+void sm_exchange_drop_file(struct sm_exchange *exchange);
 // Ends without a complete response.
 void sm_exchange_break(struct sm_exchange *exchange);
 // Adds received body bytes; answers 413 or 500 itself (sm_exchange_deny). False when it did.

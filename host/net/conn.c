@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
-enum { READS_PER_TURN = 8 };
+// SEND_SHARE: bytes after which a client that takes them faster than the others lets these have their turn.
+enum { READS_PER_TURN = 8, SEND_SHARE = 4 << 20, SENDFILE_MOST = 1 << 20 };
 
 static void sm_conn_ready(struct sm_source *source, unsigned flags);
 static void sm_conn_fire(struct sm_timer *timer);
@@ -219,6 +222,10 @@ void sm_conn_relieve(struct sm_conn *conn) {
 }
 
 void sm_conn_process(struct sm_conn *conn) {
+    if (conn->sending) {
+        conn->sending = false;
+        sm_conn_flush(conn);
+    }
     sm_conn_relieve(conn);
     if (conn->finishing && !conn->is_closed) {
         sm_conn_discard(conn);
@@ -297,28 +304,75 @@ bool sm_conn_full(struct sm_conn *conn) {
 static ssize_t sm_conn_send(struct sm_conn *conn) {
     struct iovec iov[SM_OUTQ_IOV];
     int n_iov = sm_outq_gather(&conn->out, iov);
+    uint64_t gathered = 0;
+    for (int i = 0; i < n_iov; i++) {
+        gathered += iov[i].iov_len;
+    }
+    // What follows, a file mostly, shall share the segment with what comes before it.
+    int flags = MSG_NOSIGNAL | (gathered < conn->out.bytes ? MSG_MORE : 0);
     if (n_iov == 1) {
-        return send(conn->source.fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
+        return send(conn->source.fd, iov[0].iov_base, iov[0].iov_len, flags);
     }
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)n_iov};
-    return sendmsg(conn->source.fd, &message, MSG_NOSIGNAL);
+    return sendmsg(conn->source.fd, &message, flags);
+}
+
+// Bytes sent; 0 when the file has to go through memory: the file system cannot do better, or the file has ended, or
+// it is the socket that failed. Reading tells; errno as of send(2) else. There is no MSG_NOSIGNAL here:
+// sm_signals_open ignores SIGPIPE.
+static ssize_t sm_conn_sendfile(struct sm_conn *conn, const struct sm_seg *file) {
+    off_t off = (off_t)file->off;
+    size_t len = file->len < SENDFILE_MOST ? (size_t)file->len : SENDFILE_MOST;
+    ssize_t n = sendfile(conn->source.fd, file->fd, &off, len);
+    return n >= 0 || errno == EAGAIN || errno == EINTR ? n : 0;
+}
+
+static void sm_conn_load_file(struct sm_conn *conn) {
+    int r = sm_outq_load(&conn->out, &conn->net->segs);
+    if (r == 0) {
+        return;
+    }
+    char peer[SM_ADDR_TEXT_MAX];
+    sm_peer_format(&conn->peer, peer);
+    sm_log(SM_LOG_ERROR, "a file that is being sent to %s %s%s; connection broken off", peer,
+           r > 0 ? "is shorter than was promised" : "cannot be read: ", r > 0 ? "" : strerror(-r));
+    conn->is_broken = true;
+    sm_conn_defer(conn); // the socket knows nothing of it, so no event will come
+}
+
+// Sends once. What was sent, or 0.
+static size_t sm_conn_send_some(struct sm_conn *conn) {
+    const struct sm_seg *file = sm_outq_front_file(&conn->out);
+    ssize_t n = file != NULL ? sm_conn_sendfile(conn, file) : sm_conn_send(conn);
+    if (n > 0) {
+        sm_outq_sent(&conn->out, &conn->net->segs, (size_t)n);
+        conn->write_deadline = 0;
+        return (size_t)n;
+    }
+    if (n == 0 && file != NULL) {
+        sm_conn_load_file(conn);
+    } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        conn->writable = false;
+    } else if (n < 0 && errno != EINTR) {
+        conn->is_broken = true;
+    }
+    return 0;
 }
 
 void sm_conn_flush(struct sm_conn *conn) {
     struct sm_net *net = conn->net;
-    while (conn->out.bytes > 0 && conn->writable && !conn->is_broken) {
-        ssize_t n = sm_conn_send(conn);
-        if (n >= 0) {
-            sm_outq_sent(&conn->out, &net->segs, (size_t)n);
-            conn->write_deadline = 0;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            conn->writable = false;
-        } else if (errno != EINTR) {
-            conn->is_broken = true;
-        }
+    size_t sent = 0;
+    if (conn->ops->seal != NULL) {
+        conn->ops->seal(conn);
+    }
+    while (conn->out.bytes > 0 && conn->writable && !conn->is_broken && sent < SEND_SHARE) {
+        sent += sm_conn_send_some(conn);
     }
     if (conn->is_broken) {
         sm_outq_clear(&conn->out, &net->segs);
+    } else if (sent >= SEND_SHARE && conn->out.bytes > 0) {
+        conn->sending = true;
+        sm_conn_defer(conn);
     }
     if (conn->full && conn->out.bytes <= net->write_buffer / 2) {
         sm_conn_defer(conn);

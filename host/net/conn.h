@@ -44,6 +44,8 @@ struct sm_conn_ops {
     void (*drained)(struct sm_conn *conn);
     // A deadline passed. The session answers and finishes, or closes.
     void (*timeout)(struct sm_conn *conn, enum sm_conn_timeout which);
+    // Output is about to be sent: completes what is under construction in the queue. NULL: nothing ever is.
+    void (*seal)(struct sm_conn *conn);
     // Last call: frees the session, the connection in it included.
     void (*free)(struct sm_conn *conn);
 };
@@ -64,6 +66,7 @@ struct sm_conn {
     bool eof;                // read to the end
     bool is_broken;
     bool paused;
+    bool sending;   // has had its share of this turn and goes on in the next
     bool busy;      // an answer is about to be made: whoever makes it will park
     bool full;      // the session was told so and waits for `drained`
     bool finishing; // closes when the output is sent
@@ -100,7 +103,9 @@ static inline int sm_conn_write(struct sm_conn *conn, const char *data, size_t l
 bool sm_conn_full(struct sm_conn *conn);
 // Calls `drained` if that is due: a flush that emptied the queue at once is followed by no event.
 void sm_conn_relieve(struct sm_conn *conn);
-// Sends what the socket takes. Sets is_broken when the client cannot be written to; calls nobody.
+// Sends what the socket takes, but no more than a share of the turn: then the next one goes on. Sets is_broken when
+// the client cannot be written to, and when a file ends before its promised length, or cannot be read: that is
+// logged. Calls nobody but `seal`.
 void sm_conn_flush(struct sm_conn *conn);
 // Sends what is queued, then closes; with `linger` only after the client has closed or linger_timeout has passed,
 // so that an answer to unread input is not destroyed by a reset (RFC 9112 9.6). The session hears no more but `free`.

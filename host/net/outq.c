@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The output queue. Small writes gather in 16 KiB blocks, so that an answer leaves in one system call;
-// large ones are never copied.
+// large ones and files are never copied.
 #include "net/outq.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { POOL_MAX = 64 };
 
@@ -99,11 +100,63 @@ int sm_outq_borrow(struct sm_outq *q, const char *data, size_t len, void (*relea
     return 0;
 }
 
+int sm_outq_file(struct sm_outq *q, const struct sm_file *file) {
+    struct sm_seg *seg = malloc(sizeof(*seg));
+    if (seg == NULL) {
+        if (file->release != NULL) {
+            file->release(file->owner);
+        }
+        return -ENOMEM;
+    }
+    *seg = (struct sm_seg){
+        .fd = file->fd, .off = file->off, .len = file->len, .release = file->release, .owner = file->owner};
+    sm_outq_push(q, seg);
+    q->bytes += file->len;
+    return 0;
+}
+
+const struct sm_seg *sm_outq_front_file(const struct sm_outq *q) {
+    const struct sm_seg *seg = q->head;
+    while (seg != NULL && seg->len == 0) {
+        seg = seg->next;
+    }
+    return seg != NULL && seg->data == NULL ? seg : NULL;
+}
+
+int sm_outq_load(struct sm_outq *q, struct sm_seg_pool *pool) {
+    struct sm_seg *block = sm_seg_block(pool);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    sm_outq_sent(q, pool, 0); // now the file is the head
+    struct sm_seg *file = q->head;
+    size_t len = file->len < block->room ? (size_t)file->len : block->room;
+    ssize_t n;
+    do {
+        n = pread(file->fd, block->bytes, len, (off_t)file->off);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        int r = n < 0 ? -errno : 1;
+        sm_seg_done(block, pool);
+        return r;
+    }
+    block->len = (size_t)n;
+    block->room = 0;
+    block->next = file;
+    q->head = block;
+    file->off += (size_t)n;
+    file->len -= (size_t)n;
+    return 0;
+}
+
 int sm_outq_gather(const struct sm_outq *q, struct iovec iov[static SM_OUTQ_IOV]) {
     int n = 0;
     for (const struct sm_seg *seg = q->head; seg != NULL && n < SM_OUTQ_IOV; seg = seg->next) {
+        if (seg->len > 0 && seg->data == NULL) {
+            break;
+        }
         if (seg->len > 0) {
-            iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)seg->data, .iov_len = seg->len};
+            iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)seg->data, .iov_len = (size_t)seg->len};
         }
     }
     return n;
@@ -113,7 +166,7 @@ void sm_outq_sent(struct sm_outq *q, struct sm_seg_pool *pool, size_t len) {
     q->bytes -= len;
     while (q->head != NULL && q->head->len <= len) {
         struct sm_seg *seg = q->head;
-        len -= seg->len;
+        len -= (size_t)seg->len;
         q->head = seg->next;
         if (q->head == NULL) {
             q->tail = NULL;
@@ -121,7 +174,11 @@ void sm_outq_sent(struct sm_outq *q, struct sm_seg_pool *pool, size_t len) {
         sm_seg_done(seg, pool);
     }
     if (len > 0 && q->head != NULL) {
-        q->head->data += len;
+        if (q->head->data == NULL) {
+            q->head->off += len;
+        } else {
+            q->head->data += len;
+        }
         q->head->len -= len;
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What waits to be sent on one connection: copied bytes in pooled blocks, and borrowed bytes by reference.
-// An idle connection holds nothing.
+// What waits to be sent on one connection: copied bytes in pooled blocks, borrowed bytes and parts of files by
+// reference. An idle connection holds nothing.
 #pragma once
 
 #include <stdbool.h>
@@ -10,12 +10,24 @@
 
 enum { SM_SEG_SIZE = 16384, SM_OUTQ_IOV = 32 };
 
-// A segment's unsent bytes are [data, data + len); a block may grow by `room` behind them.
+// Part of a file, borrowed until release(owner) is called; the descriptor's own offset is not used.
+struct sm_file {
+    int fd;
+    uint64_t off; // bytes
+    uint64_t len;
+    void (*release)(void *owner); // may be NULL
+    void *owner;
+};
+
+// A segment's unsent bytes are [data, data + len), or [off, off + len) of a file; a block may grow by `room` behind
+// them.
 struct sm_seg {
     struct sm_seg *next;
-    const char *data;
-    size_t len;
+    const char *data; // NULL: a file's
+    uint64_t off;
+    uint64_t len;
     size_t room;
+    int fd;
     bool is_block; // has SM_SEG_SIZE bytes and goes back to the pool
     void (*release)(void *owner);
     void *owner;
@@ -31,7 +43,7 @@ struct sm_seg_pool {
 struct sm_outq {
     struct sm_seg *head;
     struct sm_seg *tail;
-    size_t bytes;
+    uint64_t bytes;
 };
 
 // Copies; 0 or -ENOMEM (then some of the bytes may have been taken: the connection is to be closed).
@@ -41,10 +53,17 @@ int sm_outq_copy(struct sm_outq *q, struct sm_seg_pool *pool, const char *data, 
 char *sm_outq_reserve(struct sm_outq *q, struct sm_seg_pool *pool, size_t len);
 // Borrows until release(owner), which may be NULL. 0, or -ENOMEM after having called release.
 int sm_outq_borrow(struct sm_outq *q, const char *data, size_t len, void (*release)(void *owner), void *owner);
+// The same with part of a file, of at least one byte.
+int sm_outq_file(struct sm_outq *q, const struct sm_file *file);
 // Whether `len` more bytes would still go into the last block.
 bool sm_outq_has_room(const struct sm_outq *q, size_t len);
 
-// Fills iov from the front; returns the count, at most SM_OUTQ_IOV.
+// What is to be sent next when that is part of a file; else NULL.
+const struct sm_seg *sm_outq_front_file(const struct sm_outq *q);
+// Reads the beginning of that part into memory, to be sent from there: for a file that sendfile(2) does not take.
+// 0; 1: the file has ended already; or -errno.
+int sm_outq_load(struct sm_outq *q, struct sm_seg_pool *pool);
+// Fills iov with the bytes in memory at the front; returns the count, at most SM_OUTQ_IOV.
 int sm_outq_gather(const struct sm_outq *q, struct iovec iov[static SM_OUTQ_IOV]);
 // Drops sent bytes from the front, releasing what is done.
 void sm_outq_sent(struct sm_outq *q, struct sm_seg_pool *pool, size_t len);

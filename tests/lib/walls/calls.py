@@ -29,7 +29,7 @@ ROOMS = (
     Room(
         "client bytes",
         r"(?:recv|send)(?:from|to|msg|mmsg|file)?|p?(?:read|write)v2?|splice|tee",
-        ("net/conn.c:sm_conn_recv", "net/conn.c:sm_conn_send"),
+        ("net/conn.c:sm_conn_recv", "net/conn.c:sm_conn_send", "net/conn.c:sm_conn_sendfile"),
     ),
     # Of pipes and files. A client's socket would let itself be read so too, hence each function by its name.
     Room(
@@ -37,6 +37,7 @@ ROOMS = (
         r"p?(?:read|write)",
         (
             "base/log.c:sm_log_write",
+            "net/outq.c:sm_outq_load",
             "net/signals.c:sm_signals_note",
             "net/signals.c:sm_signals_next",
             "engine/master.c:sm_master_read_all",
@@ -44,6 +45,7 @@ ROOMS = (
             "engine/master.c:sm_master_daemonize",
             "engine/process.c:sm_process_write_pid",
             "engine/slots.c:sm_slot_readable",
+            "engine/spool.c:sm_spool_read",
             "engine/spool.c:sm_spool_write",
             "engine/worker.c:sm_worker_report_ready",
             "py/spool.c:smpy_spool_read",
