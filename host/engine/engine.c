@@ -69,10 +69,15 @@ static void sm_engine_close_ports(struct sm_engine *engine) {
 
 static void sm_engine_run_ready(struct sm_engine *engine);
 
-void sm_engine_deinit(struct sm_engine *engine) {
+void sm_engine_close(struct sm_engine *engine) {
     sm_engine_close_ports(engine);
+    engine->n_ports = 0;
     sm_engine_abort_all(engine);
     sm_engine_run_ready(engine);
+}
+
+void sm_engine_deinit(struct sm_engine *engine) {
+    sm_engine_close(engine);
     sm_net_deinit(&engine->net);
     sm_exchange_drop_free(engine);
     sm_bytes_deinit(&engine->head);
@@ -262,7 +267,7 @@ static void sm_engine_unyield(struct sm_engine *engine) {
     }
 }
 
-static int sm_engine_wait_time(const struct sm_engine *engine, int timeout_ms) {
+int sm_engine_wait_time(const struct sm_engine *engine, int timeout_ms) {
     if (!sm_list_empty(&engine->ready) || !sm_list_empty(&engine->yielded) || !sm_list_empty(&engine->net.pending)) {
         return 0;
     }

@@ -49,9 +49,13 @@ struct sm_engine {
 
 // Prepares; borrows settings and app. 0 or -errno.
 int sm_engine_init(struct sm_engine *engine, const struct sm_settings *settings, struct sm_app *app);
+// Ends every exchange and connection; turns can still be made.
+void sm_engine_close(struct sm_engine *engine);
 void sm_engine_deinit(struct sm_engine *engine);
 // Serves settings->listen[i] on fds[i], which stay the caller's. 0 or -errno.
 int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n);
+// Milliseconds that a turn with this timeout would wait at most; 0: there is work.
+int sm_engine_wait_time(const struct sm_engine *engine, int timeout_ms);
 // One turn: waits for events, at most timeout_ms (-1: for ever), and serves them. 0 or -errno.
 int sm_engine_turn(struct sm_engine *engine, int timeout_ms);
 // No new connections; idle ones close, busy ones after their answer. Calling it again does nothing.

@@ -185,9 +185,8 @@ int sm_worker_run(const struct sm_worker_options *options) {
         if (status == SM_EXIT_OK) {
             status = sm_worker_serve(&worker);
             sm_timer_clear(&worker.deadline);
-            sm_engine_deinit(&worker.engine);
+            sm_engine_close(&worker.engine);
             options->app->ops->stop(options->app);
-            return status;
         }
     }
     sm_engine_deinit(&worker.engine);

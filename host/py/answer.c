@@ -263,7 +263,7 @@ static enum smpy_answer_outcome refuse_type(struct smpy_app *app, PyObject *body
         "%s returned %.100s%s; a handler returns str, bytes, a dict or list (JSON), None, an iterable of bytes "
         "or str, a Response, (body, status) or (body, status, headers)",
         app->loaded.label, Py_TYPE(body)->tp_name,
-        is_async ? ", and this version serves no asynchronous handlers" : "");
+        is_async ? "; only an async def may return what is to be awaited" : "");
     return SMPY_ANSWER_ERROR;
 }
 
@@ -326,20 +326,28 @@ static void unpack_response(struct smpy_response *response, struct smpy_answer *
     answer->status = response->status;
 }
 
+int smpy_answer_unpack(struct smpy_app *app, PyObject *returned, struct smpy_answer *answer) {
+    *answer = (struct smpy_answer){.body = returned, .status = 200};
+    if (PyTuple_CheckExact(returned)) {
+        return unpack_tuple(app, returned, answer);
+    }
+    if (returned == Py_None) {
+        answer->status = 204;
+    } else if (PyObject_TypeCheck(returned, app->state->response_type)) {
+        unpack_response((struct smpy_response *)returned, answer);
+    }
+    return 0;
+}
+
 enum smpy_answer_outcome smpy_answer_send(struct smpy_app *app, struct sm_exchange *exchange, PyObject *returned,
                                           struct smpy_request *request) {
-    struct smpy_answer answer = {.body = returned, .status = 200};
+    struct smpy_answer answer;
     if (PyUnicode_CheckExact(returned)) {
+        answer = (struct smpy_answer){.body = returned, .status = 200};
         return send_whole(app, exchange, &answer, returned, HTML);
     }
-    if (PyTuple_CheckExact(returned)) {
-        if (unpack_tuple(app, returned, &answer) < 0) {
-            return SMPY_ANSWER_ERROR;
-        }
-    } else if (returned == Py_None) {
-        answer.status = 204;
-    } else if (PyObject_TypeCheck(returned, app->state->response_type)) {
-        unpack_response((struct smpy_response *)returned, &answer);
+    if (smpy_answer_unpack(app, returned, &answer) < 0) {
+        return SMPY_ANSWER_ERROR;
     }
     return send_body(app, exchange, &answer, request);
 }

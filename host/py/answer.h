@@ -23,6 +23,9 @@ enum smpy_answer_outcome {
     SMPY_ANSWER_GONE = 3,   // the client has gone; nothing was written
 };
 
+// Takes what the handler returned apart, all borrowed. -1 with an exception when it is no answer.
+int smpy_answer_unpack(struct smpy_app *app, PyObject *returned, struct smpy_answer *answer);
+
 // Writes what the handler returned. DONE, ERROR, or OPEN: then a stream is in the exchange's user pointer and has
 // taken the request. Calls Python.
 enum smpy_answer_outcome smpy_answer_send(struct smpy_app *app, struct sm_exchange *exchange, PyObject *returned,

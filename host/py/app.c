@@ -21,9 +21,9 @@ static const struct {
     const char *description;
 } kinds[SMPY_KIND_COUNT] = {
     [SMPY_KIND_NATIVE] = {&smpy_iface_native, "a native handler (a callable of one argument)"},
-    [SMPY_KIND_ASYNC] = {NULL, "an asynchronous handler (an async def of one argument)"},
+    [SMPY_KIND_ASYNC] = {&smpy_iface_async, "an asynchronous handler (an async def of one argument)"},
     [SMPY_KIND_WSGI] = {NULL, "a WSGI application (a callable of two arguments)"},
-    [SMPY_KIND_ASGI] = {NULL, "an ASGI application (an async def of three arguments)"},
+    [SMPY_KIND_ASGI] = {&smpy_iface_asgi, "an ASGI application (an async def of three arguments)"},
 };
 
 static struct smpy_app *app_of(struct sm_app *app) {
@@ -81,6 +81,7 @@ static int choose_iface(struct smpy_app *app) {
         return SM_EXIT_APP;
     }
     app->handler = app->loaded.handler;
+    app->base.streams = app->iface->streams;
     return 0;
 }
 
@@ -105,6 +106,12 @@ static int call_hook(struct smpy_app *app, const char *name) {
 }
 
 static void drop_python(struct smpy_app *app) {
+    if (app->iface != NULL && app->iface->needs_loop) {
+        smpy_loop_stop(&app->loop);
+    }
+    if (app->iface != NULL && app->iface->drop != NULL) {
+        app->iface->drop(app);
+    }
     app->handler = NULL;
     smpy_loaded_clear(&app->loaded);
     if (app->state != NULL) {
@@ -134,6 +141,9 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     }
     if (status == 0) {
         status = choose_iface(app);
+    }
+    if (status == 0 && app->iface->needs_loop) {
+        status = smpy_loop_start(&app->loop, app, engine, app->settings->loop);
     }
     if (status == 0) {
         status = call_hook(app, "application_will_start");
@@ -167,6 +177,28 @@ static void app_resume(struct sm_app *base, struct sm_exchange *exchange) {
     app_of(base)->iface->resume(app_of(base), exchange);
 }
 
+static void app_notice(struct sm_app *base, struct sm_exchange *exchange, unsigned what) {
+    if (app_of(base)->iface->notice != NULL) {
+        app_of(base)->iface->notice(app_of(base), exchange, what);
+    }
+}
+
+static int app_run(struct sm_app *base, const struct sm_turns *turns) {
+    if (app_of(base)->iface->needs_loop) {
+        return smpy_loop_run(&app_of(base)->loop, turns);
+    }
+    int r;
+    do {
+        r = turns->turn(turns->context, -1);
+    } while (r > 0);
+    return r;
+}
+
+// Requests whose response is complete while their task goes on.
+static bool app_is_busy(struct sm_app *base) {
+    return app_of(base)->loop.n_suspended > 0;
+}
+
 static void app_abort(struct sm_app *base, struct sm_exchange *exchange) {
     app_of(base)->iface->abort(app_of(base), exchange);
 }
@@ -184,6 +216,9 @@ static const struct sm_app_ops app_ops = {
     .stop = app_stop,
     .request = app_request,
     .resume = app_resume,
+    .notice = app_notice,
+    .run = app_run,
+    .is_busy = app_is_busy,
     .abort = app_abort,
     .wait_enter = app_wait_enter,
     .wait_leave = app_wait_leave,

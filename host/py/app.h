@@ -5,8 +5,10 @@
 
 #include "engine/app.h"
 #include "engine/settings.h"
+#include "py/asgi_app.h"
 #include "py/iface.h"
 #include "py/load.h"
+#include "py/loop.h"
 #include "py/module.h"
 
 struct smpy_app {
@@ -17,8 +19,11 @@ struct smpy_app {
     PyObject *smisk;          // the module `_smisk`
     PyObject *handler;        // the same as loaded.handler, borrowed
     struct smpy_loaded loaded;
-    PyThreadState *saved; // while the interpreter is given away (wait_enter)
-    bool is_live;         // Python could not be ended
+    struct smpy_loop loop;     // where the interface needs one
+    struct smpy_asgi_app asgi; // where it is ASGI
+    PyTypeObject *async_type;  // iface_async's calls
+    PyThreadState *saved;      // while the interpreter is given away (wait_enter)
+    bool is_live;              // Python could not be ended
 };
 
 // A new application for these settings, which it borrows; starts nothing, calls no Python. NULL: no memory.

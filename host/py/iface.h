@@ -17,10 +17,16 @@ struct smpy_iface {
     // why.
     int (*start)(struct smpy_app *app);
     void (*stop)(struct smpy_app *app);
+    // After the loop has ended.
+    void (*drop)(struct smpy_app *app);
     // The calls of `struct sm_app_ops`; what they say holds. They leave no exception set.
     void (*request)(struct smpy_app *app, struct sm_exchange *exchange);
     void (*resume)(struct smpy_app *app, struct sm_exchange *exchange);
     void (*abort)(struct smpy_app *app, struct sm_exchange *exchange);
+    // NULL: the interface does not want to know.
+    void (*notice)(struct smpy_app *app, struct sm_exchange *exchange, unsigned what);
 };
 
 extern const struct smpy_iface smpy_iface_native;
+extern const struct smpy_iface smpy_iface_async;
+extern const struct smpy_iface smpy_iface_asgi;

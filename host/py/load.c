@@ -311,9 +311,8 @@ static int find_usual(const struct target *target, struct smpy_loaded *out) {
 static int find_kind(const char *interface, struct smpy_loaded *out) {
     bool is_auto = interface == NULL || strcmp(interface, "auto") == 0;
     if (!is_auto && strcmp(interface, "native") != 0) {
-        sm_log(SM_LOG_CRITICAL, "interface: \"%s\" is not available in this version; it serves native handlers",
-               interface);
-        return SM_EXIT_APP;
+        out->kind = strcmp(interface, "wsgi") == 0 ? SMPY_KIND_WSGI : SMPY_KIND_ASGI;
+        return 0;
     }
     if (!PyCallable_Check(out->handler) || PyType_Check(out->handler)) {
         sm_log(SM_LOG_CRITICAL, "app: %s is %s, not something to call with a request", out->label,

@@ -180,10 +180,7 @@ def test_print_goes_where_the_log_goes(daemon: Smiskd) -> None:
 
 
 KINDS = {
-    "async def handle(request): pass\n": "an asynchronous handler",
     "def application(environ, start_response): pass\n": "a WSGI application",
-    "async def app(scope, receive, send): pass\n": "an ASGI application",
-    "class App:\n    async def __call__(self, scope, receive, send): pass\napp = App()\n": "an ASGI application",
 }
 
 

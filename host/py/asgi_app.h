@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// What all requests of an ASGI application share, made once: words, templates, the lifespan. Embedded in struct
+// smpy_app; filled and cleared by iface_asgi.c.
+#pragma once
+
+#include "py/compat.h"
+
+struct smpy_asgi;
+
+struct smpy_asgi_names {
+    PyObject *type, *status, *headers, *trailers, *body, *more_body, *more_trailers, *links, *path, *file, *offset,
+        *count;
+    PyObject *http_request, *http_disconnect, *response_start, *response_body, *response_trailers, *early_hint,
+        *pathsend, *zerocopysend;
+    PyObject *asgi, *http_version, *server, *client, *scheme, *method, *root_path, *raw_path, *query_string, *state,
+        *extensions, *subprotocols;
+    PyObject *http, *https, *websocket, *ws, *wss, *http10, *http11, *http20, *get, *post;
+    PyObject *empty_bytes, *empty_text;
+};
+
+struct smpy_asgi_app {
+    struct smpy_asgi_names names;
+    PyTypeObject *type;   // of struct smpy_asgi
+    PyObject *template;   // of a scope
+    PyObject *asgi;       // {"version": "3.0", "spec_version": "2.5"}
+    PyObject *extensions; // {"http.response.trailers": {}, …}
+    PyObject *state;      // the lifespan's, or NULL
+    PyObject *lifespan;   // smisk.aio.lifespan.Lifespan
+    PyObject *lost_error; // smisk.aio.errors.ClientDisconnected
+    PyObject *server;     // the last scope's `server`
+    char server_host[64]; // ... made from this
+    uint16_t server_port;
+    struct smpy_asgi *spare; // owned: a call that can be used again
+};
