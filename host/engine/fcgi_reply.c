@@ -23,6 +23,10 @@ void sm_fcgi_close_record(struct sm_fcgi_session *session) {
     }
 }
 
+void sm_fcgi_seal(struct sm_conn *conn) {
+    sm_fcgi_close_record(SM_CONTAINER(conn, struct sm_fcgi_session, base.conn));
+}
+
 // Makes sure a record of this stream is open. 0 or -ENOMEM.
 static int sm_fcgi_open_record(struct sm_fcgi_session *session, uint16_t id, uint8_t type) {
     if (session->record != NULL && session->record_id == id && session->record_type == type &&

@@ -478,10 +478,6 @@ static void sm_fcgi_free(struct sm_conn *conn) {
     free(session);
 }
 
-static void sm_fcgi_seal(struct sm_conn *conn) {
-    sm_fcgi_close_record(sm_fcgi_from(conn));
-}
-
 static const struct sm_conn_ops sm_fcgi_conn_ops = {
     .input = sm_fcgi_input,
     .eof = sm_fcgi_eof,

@@ -33,6 +33,8 @@ static inline struct sm_fcgi_session *sm_fcgi_of(const struct sm_exchange *excha
 
 // Completes the record under construction: length, padding to 8 bytes.
 void sm_fcgi_close_record(struct sm_fcgi_session *session);
+// The same before anything is sent: struct sm_conn_ops.
+void sm_fcgi_seal(struct sm_conn *conn);
 // Queues END_REQUEST for a request that has no exchange.
 void sm_fcgi_put_refusal(struct sm_fcgi_session *session, uint16_t id, enum sm_fcgi_status status);
 // The exchange is over: frees it and goes on with the connection.

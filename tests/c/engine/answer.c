@@ -60,6 +60,24 @@ static size_t take_head(struct answer *answer, const char *data, size_t len) {
     return head_len;
 }
 
+// Behind the last chunk: lines up to an empty one (RFC 9112 7.1.2).
+static size_t take_trailers(struct answer *answer, const char *data, size_t len) {
+    size_t at = 0;
+    for (;;) {
+        const char *eol = memmem(data + at, len - at, "\r\n", 2);
+        assert_non_null(eol);
+        if (eol == data + at) {
+            break;
+        }
+        at = (size_t)(eol - data) + 2;
+    }
+    answer->trailers = strndup(data, at);
+    answer->body = answer->body != NULL ? answer->body : calloc(1, 1);
+    assert_non_null(answer->trailers);
+    assert_non_null(answer->body);
+    return at + 2;
+}
+
 static size_t take_chunks(struct answer *answer, const char *data, size_t len) {
     size_t at = 0;
     for (;;) {
@@ -70,6 +88,9 @@ static size_t take_chunks(struct answer *answer, const char *data, size_t len) {
         size_t size = strtoul(data + at, &end, 16);
         assert_ptr_equal(end, eol); // no extensions from us
         at = (size_t)(eol - data) + 2;
+        if (size == 0) {
+            return at + take_trailers(answer, data + at, len - at);
+        }
         assert_true(len - at >= size + 2);
         answer->body = realloc(answer->body, answer->body_len + size + 1);
         assert_non_null(answer->body);
@@ -77,10 +98,7 @@ static size_t take_chunks(struct answer *answer, const char *data, size_t len) {
         answer->body_len += size;
         assert_memory_equal(data + at + size, "\r\n", 2);
         at += size + 2;
-        if (size == 0) {
-            answer->body[answer->body_len] = '\0';
-            return at;
-        }
+        answer->body[answer->body_len] = '\0';
     }
 }
 
@@ -135,5 +153,6 @@ const char *answer_field(const struct answer *answer, const char *name) {
 void answer_deinit(struct answer *answer) {
     free(answer->text);
     free(answer->body);
+    free(answer->trailers);
     *answer = (struct answer){0};
 }

@@ -19,6 +19,7 @@ struct answer {
     bool until_close; // the body ends with the connection
     char *body;       // decoded and terminated
     size_t body_len;
+    char *trailers; // the lines behind the last chunk, each with its CR LF; NULL without chunks
 };
 
 // Reads one response from data[0, len) and returns the bytes that it takes. `to_head`: it answers HEAD.

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "engine/session.h"
 #include "net/listener.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -241,6 +242,30 @@ static void test_listener_serves_and_tells_the_addresses(void **state) {
     client_close(&client);
 }
 
+static void ask_for_local(struct probe *app, struct sm_exchange *exchange) {
+    uint16_t port = 0;
+    struct sm_session *session = exchange->session;
+    bool again = session->knows_local;
+    struct sm_str host = sm_exchange_local(exchange, &port);
+    assert_true(sm_str_eq(host, SM_STR("127.0.0.1")));
+    assert_int_equal(port, again ? 4711 : app->outcome);
+    session->local.port = 4711; // what is kept is used, nobody asks the socket again
+    probe_hello(app, exchange);
+}
+
+static void test_local_address_is_asked_for_once_in_a_connection(void **state) {
+    struct served *served = *state;
+    served->rig.app.request = ask_for_local;
+    served->rig.app.outcome = ntohs(served->addr.sa.v4.sin_port);
+    for (int i = 0; i < 2; i++) { // and not kept for the next connection
+        struct client client;
+        open_client(&client, served);
+        client_ask(&client, GET, 200, "Hello, world!");
+        client_ask(&client, GET, 200, "Hello, world!");
+        client_close(&client);
+    }
+}
+
 static void test_max_connections_answers_the_newest_503(void **state) {
     struct served *served = *state;
     struct client clients[4];
@@ -460,6 +485,7 @@ int main(void) {
         SERVED(test_drain_waits_a_moment_for_a_first_request),
         SERVED(test_drain_does_not_wait_longer_for_a_first_request),
         LISTENING(test_listener_serves_and_tells_the_addresses),
+        LISTENING(test_local_address_is_asked_for_once_in_a_connection),
         LISTENING(test_max_connections_answers_the_newest_503),
         LISTENING(test_allow_list_refuses_others),
         LISTENING(test_descriptors_run_out_is_said_once_and_survived),

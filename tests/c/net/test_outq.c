@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The output queue: order and contents over segment borders, and every borrowed piece released exactly once.
+#define _GNU_SOURCE
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,9 +8,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../lib/disk.h"
 #include "net/outq.h"
 
 struct queue {
@@ -197,6 +201,86 @@ static void test_outq_gather_is_bounded(void **state) {
     assert_int_equal(iov[0].iov_len, 1);
 }
 
+// --- files ---
+
+static void test_outq_file_is_not_gathered_but_offered(void **state) {
+    struct queue *queue = *state;
+    struct iovec iov[SM_OUTQ_IOV];
+    struct sm_file file = {.fd = 77, .off = 5, .len = 100, .release = release, .owner = (void *)1};
+    assert_int_equal(sm_outq_copy(&queue->q, &queue->pool, "before", 6), 0);
+    assert_int_equal(sm_outq_file(&queue->q, &file), 0);
+    assert_int_equal(sm_outq_copy(&queue->q, &queue->pool, "behind", 6), 0);
+    assert_int_equal(queue->q.bytes, 112);
+    assert_null(sm_outq_front_file(&queue->q));
+    assert_int_equal(sm_outq_gather(&queue->q, iov), 1);
+    assert_int_equal(iov[0].iov_len, 6);
+    sm_outq_sent(&queue->q, &queue->pool, 6);
+    assert_int_equal(sm_outq_gather(&queue->q, iov), 0);
+    sm_outq_sent(&queue->q, &queue->pool, 30);
+    const struct sm_seg *front = sm_outq_front_file(&queue->q);
+    assert_non_null(front);
+    assert_int_equal(front->fd, 77);
+    assert_int_equal(front->off, 35);
+    assert_int_equal(front->len, 70);
+    assert_int_equal(released[1], 0);
+    sm_outq_sent(&queue->q, &queue->pool, 70);
+    assert_int_equal(released[1], 1);
+    expect_contents(queue, "behind", 6, SIZE_MAX);
+}
+
+static void test_outq_file_past_what_memory_can_hold_is_counted(void **state) {
+    struct queue *queue = *state;
+    struct sm_file file = {.fd = 77, .off = 1, .len = (uint64_t)INT64_MAX - 1};
+    assert_int_equal(sm_outq_file(&queue->q, &file), 0);
+    assert_int_equal(sm_outq_copy(&queue->q, &queue->pool, "x", 1), 0);
+    assert_true(queue->q.bytes == (uint64_t)INT64_MAX);
+    assert_int_equal(sm_outq_front_file(&queue->q)->off, 1);
+}
+
+static void test_outq_file_loaded_is_sent_from_memory_in_order(void **state) {
+    struct queue *queue = *state;
+    enum { LEN = 3 * SM_SEG_SIZE, OFF = 100 };
+    int fd = disk_file(LEN);
+    char *expected = malloc(LEN);
+    assert_non_null(expected);
+    for (size_t i = 0; i < LEN - OFF; i++) {
+        expected[i] = disk_byte(OFF + i);
+    }
+    struct sm_file file = {.fd = fd, .off = OFF, .len = LEN - OFF, .release = release, .owner = (void *)1};
+    assert_int_equal(sm_outq_borrow(&queue->q, "", 0, release, (void *)2), 0); // nothing to send before it
+    assert_int_equal(sm_outq_file(&queue->q, &file), 0);
+    for (size_t at = 0; at < LEN - OFF;) {
+        struct iovec iov[SM_OUTQ_IOV];
+        assert_non_null(sm_outq_front_file(&queue->q));
+        assert_int_equal(sm_outq_load(&queue->q, &queue->pool), 0);
+        assert_int_equal(released[2], 1);
+        assert_int_equal(queue->q.bytes, LEN - OFF - at);
+        assert_int_equal(sm_outq_gather(&queue->q, iov), 1);
+        assert_true(at + iov[0].iov_len <= LEN - OFF);
+        assert_memory_equal(iov[0].iov_base, expected + at, iov[0].iov_len);
+        at += iov[0].iov_len;
+        assert_int_equal(released[1], 0);
+        sm_outq_sent(&queue->q, &queue->pool, iov[0].iov_len);
+    }
+    assert_int_equal(released[1], 1);
+    assert_null(queue->q.head);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), LEN);
+    free(expected);
+    close(fd);
+}
+
+static void test_outq_load_tells_an_end_from_an_error(void **state) {
+    struct queue *queue = *state;
+    int fd = disk_file(10);
+    struct sm_file file = {.fd = fd, .off = 10, .len = 1, .release = release, .owner = (void *)1};
+    assert_int_equal(sm_outq_file(&queue->q, &file), 0);
+    assert_int_equal(sm_outq_load(&queue->q, &queue->pool), 1);
+    close(fd);
+    assert_int_equal(sm_outq_load(&queue->q, &queue->pool), -EBADF);
+    sm_outq_clear(&queue->q, &queue->pool);
+    assert_int_equal(released[1], 1);
+}
+
 static void test_outq_clear_releases_each_once_and_works_again(void **state) {
     struct queue *queue = *state;
     assert_int_equal(sm_outq_copy(&queue->q, &queue->pool, "abc", 3), 0);
@@ -257,6 +341,10 @@ int main(void) {
         QUEUED(test_outq_mixed_keeps_order_and_releases_each_once),
         QUEUED(test_outq_borrow_of_nothing_is_released_once),
         QUEUED(test_outq_gather_is_bounded),
+        QUEUED(test_outq_file_is_not_gathered_but_offered),
+        QUEUED(test_outq_file_past_what_memory_can_hold_is_counted),
+        QUEUED(test_outq_file_loaded_is_sent_from_memory_in_order),
+        QUEUED(test_outq_load_tells_an_end_from_an_error),
         QUEUED(test_outq_clear_releases_each_once_and_works_again),
         QUEUED(test_outq_pool_reuses_blocks_and_is_bounded),
     };
