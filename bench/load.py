@@ -36,6 +36,10 @@ MODES = {
     "fcgi-keep": "FastCGI, kept alive",
     "fcgi-close": "FastCGI, one connection a request",
 }
+PROGRAMS = {
+    "limit": ("limit.c", "limit_listener.c", "limit_options.c"),
+    "fcgiload": ("fcgiload.c", "fcgiload_request.c", "latency.c"),
+}
 UNITS_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
 
 
@@ -63,8 +67,8 @@ def take_turn() -> IO[str]:
 
 
 def program(name: str) -> Path:
-    """Path of bench/`name`.c, built with -O2; built anew when a source of this folder is newer."""
-    sources = [HERE / f"{name}.c", *sorted(HERE.glob(f"{name}_*.c"))]
+    """Path of one of PROGRAMS, built with -O2; built anew when a source or header of this folder is newer."""
+    sources = [HERE / source for source in PROGRAMS[name]]
     newest = max(path.stat().st_mtime for path in [*sources, *HERE.glob("*.h")])
     target = cache_folder() / "bin" / name
     if not target.exists() or target.stat().st_mtime < newest:
