@@ -53,26 +53,35 @@ def bound_verdict(bound: float, limit: Series | None, smiskd: Series) -> Verdict
     return Verdict(smiskd.server.name, f"{wanted}; is {found(values)}", statistics.median(values) <= bound)
 
 
-def lead_verdict(factor: float, peer: Series, smiskd: Series) -> Verdict:
-    """Judge the requests a CPU second over a peer's; a peer without figures judges nothing."""
-    wanted = f"wanted ≥ {factor:.2f} × {peer.server.name}'s requests a CPU second"
-    values = ratios(peer, smiskd)
-    if values:
-        return Verdict(smiskd.server.name, f"{wanted}; is {found(values)}", statistics.median(values) >= factor)
-    return Verdict(
-        smiskd.server.name, f"{wanted}; not measured", None if smiskd.samples or smiskd.is_skipped else False
-    )
+def lead_verdict(factor: float, peers: Sequence[Series], smiskd: Series) -> Verdict:
+    """Judge the requests a CPU second over those of the peer that comes nearest; peers without figures judge nothing."""
+    measured = [(statistics.median(values), peer, values) for peer in peers if (values := ratios(peer, smiskd))]
+    missing = [peer.server.name for peer in peers if not ratios(peer, smiskd)]
+    wanted = f"wanted ≥ {factor:.2f} × the requests a CPU second of {', '.join(peer.server.name for peer in peers)}"
+    if not measured:
+        return Verdict(smiskd.server.name, f"{wanted}; not measured", None if has_excuse(smiskd) else False)
+    median, nearest, values = min(measured, key=lambda one: one[0])
+    besides = f"; not measured: {', '.join(missing)}" if missing else ""
+    text = f"{wanted}; is {found(values)} × {nearest.server.name}'s{besides}"
+    return Verdict(smiskd.server.name, text, median >= factor)
 
 
-def leads(workload: Workload, smiskd: Series, peers: Iterable[Series]) -> list[tuple[float, Series]]:
-    """The peers that smiskd is held to in this workload, each with its factor."""
-    if workload.name in LEADS:
-        factors = LEADS[workload.name]
-        return [(factors[peer.server.package], peer) for peer in peers if peer.server.package in factors]
-    if workload.name in NO_WORSE_THAN_ANY:
-        is_native = "native" in smiskd.server.interfaces
-        return [(1.0, peer) for peer in peers if is_native or smiskd.server.interfaces & peer.server.interfaces]
-    return []
+def has_excuse(smiskd: Series) -> bool:
+    """Whether it is not smiskd's fault that there is nothing to judge."""
+    return bool(smiskd.samples) or smiskd.is_skipped
+
+
+def leads(workload: Workload, smiskd: Series, peers: Iterable[Series]) -> dict[float, list[Series]]:
+    """The peers that smiskd is held to in this workload, by the factor."""
+    held: dict[float, list[Series]] = {}
+    is_native = "native" in smiskd.server.interfaces
+    for peer in peers:
+        factor = LEADS.get(workload.name, {}).get(peer.server.package)
+        if workload.name in NO_WORSE_THAN_ANY and (is_native or smiskd.server.interfaces & peer.server.interfaces):
+            factor = 1.0
+        if factor is not None:
+            held.setdefault(factor, []).append(peer)
+    return held
 
 
 def verdicts(workload: Workload, all_series: Sequence[Series]) -> list[Verdict]:
@@ -86,5 +95,6 @@ def verdicts(workload: Workload, all_series: Sequence[Series]) -> list[Verdict]:
         if bound is not None:
             given.append(bound_verdict(bound, limit, smiskd))
         if variant in workload.interfaces:
-            given += [lead_verdict(factor, peer, smiskd) for factor, peer in leads(workload, smiskd, peers)]
+            held = leads(workload, smiskd, peers)
+            given += [lead_verdict(factor, held[factor], smiskd) for factor in sorted(held)]
     return given
