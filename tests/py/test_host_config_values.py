@@ -46,6 +46,8 @@ RIGHT = [
     ("app: 'a'", "a"),
     ("app: 'a.b:c.d'", "a.b:c.d"),
     ("app: 'modulé'", "modulé"),
+    ("app: 'a:b.c()'", "a:b.c()"),
+    ("app: 'a:b(\"x:y\", z=[1])'", 'a:b("x:y", z=[1])'),
     ("user: 'root'", "root"),
     ("user: 1000", "1000"),
     ("group: '1000'", "1000"),
@@ -122,6 +124,9 @@ WRONG = [
     ("app: 'a:b:c'", 'app must be a module or module:attribute, not "a:b:c"'),
     ("app: 'a.'", 'app must be a module or module:attribute, not "a."'),
     ("app: 'a-b'", 'app must be a module or module:attribute, not "a-b"'),
+    ("app: 'a:b()()'", "app gives arguments that cannot be used: one pair of parentheses ends the name"),
+    ("app: 'a:b(**{})'", "app gives arguments that cannot be used: ** is not possible here"),
+    ("app: 'a()'", 'app must be a module, module:attribute or module:factory(…), not "a()"'),
     ("app: 'a:'", 'app must be a module or module:attribute, not "a:"'),
     ("chdir: '/no/where'", 'chdir names "/no/where", which does not exist'),
     ("chdir: '/dev/null'", 'chdir names "/dev/null", which is not a folder'),
@@ -159,9 +164,10 @@ def test_home_folder_is_written_as_in_a_shell(tmp_path: Path, monkeypatch: pytes
 
 def test_app_as_a_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "hello.py").write_text("")
-    resolved, errors = settings("app: 'hello.py:answer'", tmp_path)
-    assert errors == []
-    assert resolved["app"] == f"{tmp_path}/hello.py:answer"
+    for attribute in ("answer", "make('a:b')"):
+        resolved, errors = settings(f'app: "hello.py:{attribute}"', tmp_path)
+        assert errors == []
+        assert resolved["app"] == f"{tmp_path}/hello.py:{attribute}"
 
 
 def test_app_as_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from smisk.config.error import quoted
+from smisk.config.error import ConfigurationError, quoted
 from smisk.config.parser import LEVELS
 
 from .spot import Spot
@@ -210,10 +210,11 @@ def _is_octal(digits: str) -> bool:
 class Module(Kind):
     """What to call: `module` or `module:attribute`, both dotted names, or a file that ends in .py for the module.
 
-    A file's path is resolved to an absolute one.
+    Literals in parentheses after the attribute are the arguments of a factory. A file's path is resolved to an
+    absolute one.
     """
 
-    about = "module or module:attribute; or a file that ends in .py"
+    about = "module, module:attribute or module:factory(…); or a file that ends in .py"
     textual = True
 
     def check(self, value: object, spot: Spot) -> str:
@@ -223,10 +224,32 @@ class Module(Kind):
             path = absolute(path, spot)
             if not os.path.isfile(path):
                 raise spot.error(f"names {quoted(path)}, which is not a file")
-            return path + colon + attribute
-        if name.count(":") > 1 or not all(part.isidentifier() for part in name.replace(":", ".").split(".")):
-            raise spot.error(f"must be a module or module:attribute, not {quoted(value)}")
-        return name
+        elif not _is_dotted(path):
+            raise self._wrong(name, spot)
+        if colon:
+            self._check_attribute(attribute, name, spot)
+        return path + colon + attribute
+
+    def _check_attribute(self, attribute: str, name: str, spot: Spot) -> None:
+        attribute, call, arguments = attribute.partition("(")
+        if not _is_dotted(attribute):
+            raise self._wrong(name, spot)
+        if call:
+            from smisk.host_app.call import CallError, read_arguments
+
+            try:
+                read_arguments(call + arguments)
+            except CallError as error:
+                raise spot.error(f"gives arguments that cannot be used: {error}") from None
+
+    @staticmethod
+    def _wrong(name: str, spot: Spot) -> ConfigurationError:
+        form = "module:attribute or module:factory(…)" if "(" in name else "module:attribute"
+        return spot.error(f"must be a module{',' if '(' in name else ' or'} {form}, not {quoted(name)}")
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
 
 
 class Prefix(Kind):
