@@ -151,7 +151,9 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     if (status == 0 && app->iface->start != NULL) {
         status = app->iface->start(app);
     }
-    smpy_signals_take_back();
+    if (engine != NULL) {
+        smpy_signals_take_back();
+    }
     if (status != 0) {
         drop_python(app);
     }
