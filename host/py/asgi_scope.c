@@ -114,11 +114,36 @@ static PyObject *headers_of(const struct sm_head *head) {
 
 // --- addresses ---
 
-static PyObject *address(struct sm_str host, uint16_t port) {
-    return Py_BuildValue("(s#i)", host.len == 0 ? "" : host.ptr, (Py_ssize_t)host.len, (int)port);
+// Takes the host. Returns new: (host, port).
+static PyObject *address(PyObject *host, uint16_t port) {
+    PyObject *number = host == NULL ? NULL : PyLong_FromLong(port);
+    PyObject *both = number == NULL ? NULL : PyTuple_New(2);
+    if (both == NULL) {
+        Py_XDECREF(number);
+        Py_XDECREF(host);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(both, 0, host);
+    PyTuple_SET_ITEM(both, 1, number);
+    return both;
 }
 
-static PyObject *client_of(const struct sm_head *head, struct sm_exchange *exchange) {
+// Returns new: the host as text. Most requests come from where the one before came from: a front server.
+static PyObject *client_host(struct smpy_asgi_app *asgi, struct sm_str host) {
+    if (asgi->client_host != NULL && asgi->client_text_len == host.len &&
+        memcmp(asgi->client_text, host.ptr, host.len) == 0) {
+        return Py_NewRef(asgi->client_host);
+    }
+    PyObject *text = smpy_text(host);
+    if (text != NULL && host.len <= sizeof asgi->client_text) {
+        Py_XSETREF(asgi->client_host, Py_NewRef(text));
+        memcpy(asgi->client_text, host.ptr, host.len);
+        asgi->client_text_len = host.len;
+    }
+    return text;
+}
+
+static PyObject *client_of(struct smpy_asgi_app *asgi, const struct sm_head *head, struct sm_exchange *exchange) {
     uint16_t port = 0;
     struct sm_str host;
     if (head->kind == SM_HEAD_CGI) {
@@ -128,7 +153,7 @@ static PyObject *client_of(const struct sm_head *head, struct sm_exchange *excha
     } else {
         host = sm_exchange_peer(exchange, &port);
     }
-    return host.len == 0 ? Py_NewRef(Py_None) : address(host, port);
+    return host.len == 0 ? Py_NewRef(Py_None) : address(client_host(asgi, host), port);
 }
 
 // The same for every connection to one address: made anew only when it changes.
@@ -150,7 +175,7 @@ static PyObject *server_of(struct smpy_asgi_app *asgi, const struct sm_head *hea
     if (is_kept) {
         return Py_NewRef(asgi->server);
     }
-    PyObject *server = address(host, port);
+    PyObject *server = address(smpy_text(host), port);
     if (server != NULL && host.len < sizeof asgi->server_host) {
         Py_XSETREF(asgi->server, Py_NewRef(server));
         memcpy(asgi->server_host, host.ptr, host.len);
@@ -236,10 +261,9 @@ static int fill(struct smpy_app *app, PyObject *scope, struct sm_exchange *excha
     struct smpy_asgi_app *asgi = &app->asgi;
     const struct smpy_asgi_names *names = &asgi->names;
     const struct sm_head *head = sm_exchange_head(exchange);
-    if (put(scope, names->asgi, PyDict_Copy(asgi->asgi)) < 0 ||
-        put(scope, names->http_version, version_of(names, sm_head_text(head, head->protocol))) < 0 ||
+    if (put(scope, names->http_version, version_of(names, sm_head_text(head, head->protocol))) < 0 ||
         put(scope, names->server, server_of(asgi, head, exchange)) < 0 ||
-        put(scope, names->client, client_of(head, exchange)) < 0 || put_scheme(app, scope, head) < 0 ||
+        put(scope, names->client, client_of(asgi, head, exchange)) < 0 || put_scheme(app, scope, head) < 0 ||
         put(scope, names->method, method_of(names, sm_head_text(head, head->method))) < 0 ||
         put_paths(app, scope, head) < 0 || put(scope, names->raw_path, raw_path_of(head)) < 0 ||
         put(scope, names->query_string, smpy_text_bytes(sm_head_text(head, head->query))) < 0 ||
