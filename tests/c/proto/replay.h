@@ -30,7 +30,8 @@ void replay_params(const char *block, size_t len, uint32_t max_fields, const cha
 
 // Looks for a PROXY header at the start of the input and writes down what it says and what follows.
 void replay_proxy(const struct replay *input, struct dump *out);
-// Reads lines "Name: value" as the fields of a head that a trusted peer sent, and writes down what they say of its way.
+// Reads lines "Name: value" as the fields of a head that a trusted peer sent, and writes down what they say of its
+// way.
 void replay_forwarded(const char *data, size_t len, struct dump *out);
 // Whom replay_forwarded trusts: 10.0.0.0/8 and fd00::/8.
 bool replay_trusts(const void *context, const struct sm_ip *ip);

@@ -92,7 +92,7 @@ static void test_node_parse_refuses_everything_else(void **state) {
 static void test_authority_ok_takes_hosts_only(void **state) {
     (void)state;
     static const char *const right[] = {"a", "example.com", "example.com:1", "192.0.2.1:65535", "[::1]", "[::1]:80"};
-    static const char *const wrong[] = {"",     ":80",  "a:",   "a:0", "a:65536", "a:80:80", "[::1",
+    static const char *const wrong[] = {"",    ":80", "a:",  "a:0", "a:65536", "a:80:80", "[::1",
                                         "::1", "a b", "a/b", "a@b", "a\"",     "a\r\nb"};
     char text[300];
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
