@@ -187,6 +187,7 @@ static void test_proxy_is_not_needed_from_trusted_peer(void **state) {
 static void test_proxy_from_untrusted_peer_is_bad_input(void **state) {
     struct client *client = *state;
     TRUST(client->rig, "192.0.2.8", "10.0.0.0/8", "unix");
+    client_close(client);
     client_expect_refused(client->rig, PROXY, sizeof PROXY - 1, 400);
     assert_int_equal(client->rig->app.requests, 0);
 }
