@@ -30,9 +30,12 @@ SPOOFED = (
 )
 
 
-def trusting(smiskd: Start, *peers: str, listen: tuple[str, ...] = ("--http", "127.0.0.1:0")) -> Smiskd:
+HTTP = ("--http", "127.0.0.1:0")
+
+
+def trusting(smiskd: Start, *peers: str, listen: tuple[str, ...] = HTTP, app: str = "origin") -> Smiskd:
     """A smiskd with one worker that trusts these peers."""
-    return smiskd("--workers", "1", *listen, "--set", f"trusted_proxies={json.dumps(list(peers))}", "origin")
+    return smiskd("--workers", "1", *listen, "--set", f"trusted_proxies={json.dumps(list(peers))}", app)
 
 
 def ask(address: Address, *fields: str, before: bytes = b"", source: str | None = None) -> dict[str, Any]:
@@ -315,6 +318,30 @@ def test_cgi_https_of_trusted_front_is_overruled_by_what_the_client_used(smiskd:
     )
     assert (said["url"], said["env"]["SERVER_PORT"]) == (["http", "a.example", 0], "80")
     assert "HTTPS" not in said["env"]
+
+
+# --- ASGI ---
+
+
+def test_asgi_scope_has_what_a_trusted_peer_says(smiskd: Start) -> None:
+    daemon = trusting(smiskd, "127.0.0.1", app="origin_asgi")
+    fields = ("X-Forwarded-For: 192.0.2.7:5000", "X-Forwarded-Proto: https", "X-Forwarded-Host: shop.example")
+    expected = {"client": ["192.0.2.7", 5000], "scheme": "https", "host": ["shop.example"]}
+    assert ask(daemon.http, *fields) == expected
+
+
+def test_asgi_scope_of_untrusted_peer_is_as_it_came(smiskd: Start) -> None:
+    said = ask(trusting(smiskd, "127.0.0.2", app="origin_asgi").http, *SPOOFED)
+    assert (said["client"][0], said["scheme"], said["host"]) == ("127.0.0.1", "http", ["test.example"])
+
+
+def test_asgi_scope_over_fastcgi_has_what_a_trusted_front_passes_on(smiskd: Start, tmp_path: Path) -> None:
+    listen = ("--fastcgi", f"unix:{tmp_path}/s")
+    daemon = trusting(smiskd, "unix", "10.0.0.0/8", listen=listen, app="origin_asgi")
+    trusted = ask_fcgi(daemon.fastcgi, REMOTE_ADDR="10.0.0.5", REMOTE_PORT="77", **FIELDS)
+    assert trusted == {"client": ["192.0.2.7", 0], "scheme": "https", "host": ["shop.example"]}
+    spoofed = ask_fcgi(daemon.fastcgi, REMOTE_ADDR="192.0.2.1", REMOTE_PORT="77", **FIELDS)
+    assert spoofed == {"client": ["192.0.2.1", 77], "scheme": "http", "host": ["inner.example:8080"]}
 
 
 # --- real proxies ---
