@@ -3,8 +3,8 @@
 // names repeat from request to request, so their lowercase bytes are kept in a small table.
 #include <string.h>
 
+#include "proto/fields.h"
 #include "py/asgi.h"
-#include "py/fields.h"
 #include "py/paths.h"
 #include "py/text.h"
 
@@ -82,12 +82,20 @@ static PyObject *pair(PyObject *name, struct sm_str value) {
     return both;
 }
 
-static PyObject *headers_of(const struct sm_head *head) {
+// Whether this is the field that a trusted proxy's word replaces, as frameworks have no other place to look for it.
+static bool is_host(const struct sm_head *head, uint32_t i) {
+    return sm_field_is(head, i, SM_FIELD_NAME("Host", "HTTP_HOST"));
+}
+
+static PyObject *headers_of(const struct sm_head *head, struct sm_str forwarded_host) {
     bool is_cgi = head->kind == SM_HEAD_CGI;
     PyObject *list = PyList_New(is_cgi ? 0 : (Py_ssize_t)head->n_fields);
     for (uint32_t i = 0; list != NULL && i < head->n_fields; i++) {
         struct sm_str name = sm_field_label(head, i);
         struct sm_str value = sm_field_text(head, i);
+        if (forwarded_host.len > 0 && is_host(head, i)) {
+            value = forwarded_host;
+        }
         if (is_cgi) {
             // A variable that comes again counts with its last value, as it would in an environment.
             bool is_again = sm_head_next(head, (struct sm_field_name){.cgi = name}, i + 1) < head->n_fields;
@@ -143,16 +151,9 @@ static PyObject *client_host(struct smpy_asgi_app *asgi, struct sm_str host) {
     return text;
 }
 
-static PyObject *client_of(struct smpy_asgi_app *asgi, const struct sm_head *head, struct sm_exchange *exchange) {
+static PyObject *client_of(struct smpy_asgi_app *asgi, struct sm_exchange *exchange) {
     uint16_t port = 0;
-    struct sm_str host;
-    if (head->kind == SM_HEAD_CGI) {
-        host = sm_head_find(head, SM_FIELD_NAME("", "REMOTE_ADDR"));
-        int64_t number = sm_str_number(sm_head_find(head, SM_FIELD_NAME("", "REMOTE_PORT")));
-        port = number > 0 && number <= 65535 ? (uint16_t)number : 0;
-    } else {
-        host = sm_exchange_peer(exchange, &port);
-    }
+    struct sm_str host = sm_exchange_peer(exchange, &port);
     return host.len == 0 ? Py_NewRef(Py_None) : address(client_host(asgi, host), port);
 }
 
@@ -251,10 +252,9 @@ static int put_paths(struct smpy_app *app, PyObject *scope, const struct sm_head
     return status;
 }
 
-static int put_scheme(struct smpy_app *app, PyObject *scope, const struct sm_head *head) {
+static int put_scheme(struct smpy_app *app, PyObject *scope, struct sm_exchange *exchange) {
     const struct smpy_asgi_names *names = &app->asgi.names;
-    return head->kind == SM_HEAD_CGI && sm_head_is_https(head) ? PyDict_SetItem(scope, names->scheme, names->https)
-                                                               : 0;
+    return sm_exchange_is_https(exchange) ? PyDict_SetItem(scope, names->scheme, names->https) : 0;
 }
 
 static int fill(struct smpy_app *app, PyObject *scope, struct sm_exchange *exchange) {
@@ -263,11 +263,11 @@ static int fill(struct smpy_app *app, PyObject *scope, struct sm_exchange *excha
     const struct sm_head *head = sm_exchange_head(exchange);
     if (put(scope, names->http_version, version_of(names, sm_head_text(head, head->protocol))) < 0 ||
         put(scope, names->server, server_of(asgi, head, exchange)) < 0 ||
-        put(scope, names->client, client_of(asgi, head, exchange)) < 0 || put_scheme(app, scope, head) < 0 ||
+        put(scope, names->client, client_of(asgi, exchange)) < 0 || put_scheme(app, scope, exchange) < 0 ||
         put(scope, names->method, method_of(names, sm_head_text(head, head->method))) < 0 ||
         put_paths(app, scope, head) < 0 || put(scope, names->raw_path, raw_path_of(head)) < 0 ||
         put(scope, names->query_string, smpy_text_bytes(sm_head_text(head, head->query))) < 0 ||
-        put(scope, names->headers, headers_of(head)) < 0 ||
+        put(scope, names->headers, headers_of(head, sm_exchange_host(exchange))) < 0 ||
         put(scope, names->extensions, PyDict_Copy(asgi->extensions)) < 0) {
         return -1;
     }

@@ -3,7 +3,7 @@
 // as in the request before is the same object. All text is bytes read as ISO-8859-1 (PEP 3333, "Unicode Issues").
 #include "base/num.h"
 #include "config.h"
-#include "py/fields.h"
+#include "proto/fields.h"
 #include "py/paths.h"
 #include "py/wsgi.h"
 
@@ -177,6 +177,62 @@ static int put_cgi(struct smpy_wsgi_call *call, PyObject *env, const struct sm_h
     return is_https ? PyDict_SetItem(env, call->wsgi->keys[SMPY_WSGI_URL_SCHEME], call->wsgi->https) : 0;
 }
 
+// --- trusted proxies ---
+
+// Sets a variable that seldom needs to be set; `value` NULL: takes it away.
+static int put_named(PyObject *env, const char *name, PyObject *value) {
+    if (value != NULL) {
+        return PyDict_SetItemString(env, name, value);
+    }
+    int status = PyDict_DelItemString(env, name);
+    if (status < 0 && PyErr_ExceptionMatches(PyExc_KeyError)) {
+        PyErr_Clear();
+        return 0;
+    }
+    return status;
+}
+
+static int put_host(PyObject *env, struct sm_str host) {
+    PyObject *text = PyUnicode_DecodeLatin1(host.ptr, (Py_ssize_t)host.len, NULL);
+    int status = text == NULL ? -1 : put_named(env, "HTTP_HOST", text);
+    Py_XDECREF(text);
+    return status;
+}
+
+static int put_forwarded_scheme(struct smpy_wsgi *wsgi, PyObject *env, bool is_https) {
+    PyObject *http = PyUnicode_InternFromString("http");
+    PyObject *on = PyUnicode_InternFromString("on");
+    int status = http == NULL || on == NULL ||
+                         PyDict_SetItem(env, wsgi->keys[SMPY_WSGI_URL_SCHEME], is_https ? wsgi->https : http) < 0 ||
+                         put_named(env, "REQUEST_SCHEME", is_https ? wsgi->https : http) < 0 ||
+                         put_named(env, "HTTPS", is_https ? on : NULL) < 0
+                     ? -1
+                     : 0;
+    Py_XDECREF(on);
+    Py_XDECREF(http);
+    return status;
+}
+
+// What a trusted proxy says of the client, over what the head and the connection say.
+static int put_forwarded(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head) {
+    bool is_https = sm_exchange_is_https(call->exchange);
+    struct sm_str host = sm_exchange_host(call->exchange);
+    int32_t port = -1;
+    struct sm_str name = sm_authority_split(host.len > 0 ? host : sm_head_text(head, head->host), &port);
+    if (put_named(env, "REMOTE_PORT", NULL) < 0 || put_peer(call, env) < 0 ||
+        put_forwarded_scheme(call->wsgi, env, is_https) < 0) {
+        return -1;
+    }
+    if ((name.len > 0 && smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_SERVER_NAME, name) < 0) ||
+        put_number(call->wsgi, env, SMPY_WSGI_SERVER_PORT,
+                   port > 0   ? (uint64_t)port
+                   : is_https ? 443
+                              : 80) < 0) {
+        return -1;
+    }
+    return host.len == 0 ? 0 : put_host(env, host);
+}
+
 PyObject *smpy_wsgi_environ(struct smpy_wsgi_call *call) {
     const struct sm_head *head = sm_exchange_head(call->exchange);
     bool is_http = head->kind == SM_HEAD_HTTP;
@@ -185,7 +241,8 @@ PyObject *smpy_wsgi_environ(struct smpy_wsgi_call *call) {
         return NULL;
     }
     if ((is_http ? put_http(call, env, head) : put_cgi(call, env, head)) < 0 ||
-        put_paths(call->wsgi, env, head) < 0 || put_length(call, env, head) < 0 || put_parts(call, env) < 0) {
+        put_paths(call->wsgi, env, head) < 0 || put_length(call, env, head) < 0 || put_parts(call, env) < 0 ||
+        (sm_exchange_is_forwarded(call->exchange) && put_forwarded(call, env, head) < 0)) {
         Py_CLEAR(env);
     }
     return env;

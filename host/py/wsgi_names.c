@@ -2,7 +2,7 @@
 // Fields of a head as environment variables (RFC 3875 4.1.18). Clients send the same names, and mostly the same
 // values, over and over: a table remembers for each name its key, whose hash is known, and its last value. A name
 // that falls on the place of another takes it; so the table is bounded whatever clients send.
-#include "py/fields.h"
+#include "proto/fields.h"
 #include "py/wsgi.h"
 
 enum { MAX_NAME = 256, MAX_VALUE = 256 }; // bytes of a name that becomes a variable; of a value worth remembering

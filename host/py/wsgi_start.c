@@ -4,7 +4,7 @@
 // body; when another was built in between, it is built again from what was given.
 #include <errno.h>
 
-#include "py/fields.h"
+#include "proto/fields.h"
 #include "py/wsgi.h"
 
 // --- checks ---

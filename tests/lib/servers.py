@@ -286,15 +286,49 @@ def _caddy_stock(front: Front, upstream: Address) -> None:
     _caddy(front, upstream, {'\t\t\tenv SCRIPT_NAME ""\n': "", "\t\t\tenv PATH_INFO {http.request.uri.path}\n": ""})
 
 
+HAPROXY_MAIN = """global
+    maxconn 256
+    nbthread 1
+    log stderr format raw local0
+defaults
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    log global
+"""
+
+
+def _haproxy_site(front: Front, site: str) -> None:
+    main = front.write("main.cfg", HAPROXY_MAIN)
+    path = front.write("site.cfg", site)
+    front.run(program("haproxy"), "-db", "-f", str(main), "-f", str(path))
+
+
 def _haproxy(front: Front, upstream: Address, replace: Mapping[str, str] | None = None) -> None:
     values = {SITE_SOCKET: _where(upstream), "bind :80": f"bind 127.0.0.1:{front.port}", **(replace or {})}
-    site = front.write("site.cfg", example("haproxy/haproxy.cfg", values))
-    main = front.write(
-        "main.cfg",
-        "global\n    maxconn 256\n    nbthread 1\n    log stderr format raw local0\n"
-        "defaults\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\n    log global\n",
+    _haproxy_site(front, example("haproxy/haproxy.cfg", values))
+
+
+def _haproxy_passing(front: Front, upstream: Address, mode: str, server: str, *rules: str) -> None:
+    """Connections (tcp) or requests (http) passed on to a smiskd that speaks HTTP."""
+    lines = [f"mode {mode}", f"bind 127.0.0.1:{front.port}", *rules, f"server one {_where(upstream)} {server}"]
+    _haproxy_site(front, "listen web\n" + "".join(f"    {line}\n" for line in lines))
+
+
+def _haproxy_send_proxy(front: Front, upstream: Address) -> None:
+    _haproxy_passing(front, upstream, "tcp", "send-proxy")
+
+
+def _haproxy_send_proxy_v2(front: Front, upstream: Address) -> None:
+    _haproxy_passing(
+        front, upstream, "tcp", "send-proxy-v2 proxy-v2-options unique-id,crc32c", "unique-id-format %rt"
     )
-    front.run(program("haproxy"), "-db", "-f", str(main), "-f", str(site))
+
+
+def _haproxy_forwarded(front: Front, upstream: Address) -> None:
+    forwarded = "http-request set-header Forwarded for=%[src];proto=https;host=%[req.hdr(host)]"
+    others = [f"http-request del-header X-Forwarded-{name}" for name in ("For", "Proto", "Host", "Port")]
+    _haproxy_passing(front, upstream, "http", "", *others, forwarded)
 
 
 def _haproxy_stock(front: Front, upstream: Address) -> None:
@@ -318,4 +352,7 @@ STARTERS = {
     "apache-stock": _apache_stock,
     "caddy-stock": _caddy_stock,
     "haproxy-stock": _haproxy_stock,
+    "haproxy-send-proxy": _haproxy_send_proxy,
+    "haproxy-send-proxy-v2": _haproxy_send_proxy_v2,
+    "haproxy-forwarded": _haproxy_forwarded,
 }

@@ -17,7 +17,7 @@ from .spot import Spot
 
 __all__ = [
     "Choice", "Duration", "File", "Flag", "Folder", "Folders", "Kind", "Level", "Mapping", "Module", "Name", "Octal",
-    "Prefix", "Size", "Whole", "text",
+    "Peers", "Prefix", "Size", "Whole", "text",
 ]  # fmt: skip
 
 TIME_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
@@ -306,6 +306,54 @@ class Folders(Kind):
             raise spot.error(f"must be a list of folders, not {quoted(value)}")
         spots = [spot.item(index) for index in range(len(value))]
         return [absolute(text(item, at), at) for item, at in zip(value, spots, strict=True)]
+
+
+class Peers(Kind):
+    """Addresses and networks, and the word unix, as a list or a single string. Resolved to a list of their usual
+    spellings; IPv4 written as IPv6 becomes IPv4.
+    """
+
+    about = 'list of addresses, networks, or "unix"'
+    MOST = 1024
+
+    def check(self, value: object, spot: Spot) -> list[str]:
+        if isinstance(value, str):
+            return [self._peer(value, spot)]
+        if not isinstance(value, (list, tuple)):
+            raise spot.error(f"must be a list of addresses and networks, not {quoted(value)}")
+        if len(value) > self.MOST:
+            raise spot.error(f"must have at most {self.MOST} entries, not {len(value)}")
+        return [self._peer(item, spot.item(index)) for index, item in enumerate(value)]
+
+    @staticmethod
+    def _peer(value: object, spot: Spot) -> str:
+        from ipaddress import ip_network
+
+        written = text(value, spot)
+        if written == "unix":
+            return written
+        wrong = f'must be an address, a network such as 10.0.0.0/8, or "unix", not {quoted(written)}'
+        address, slash, bits = written.partition("/")
+        if slash and not (bits.isascii() and bits.isdigit()):
+            raise spot.error(wrong)
+        try:
+            network = ip_network(written, strict=False)
+        except ValueError:
+            raise spot.error(wrong) from None
+        if "%" in written:
+            raise spot.error(wrong)
+        if slash and str(network.network_address) != str(ip_network(address).network_address):
+            raise spot.error(f"has {quoted(written)}, whose address is within the network: write {network}")
+        return _plain(str(network.network_address), network.prefixlen)
+
+
+def _plain(address: str, bits: int) -> str:
+    """A network in the form that the host reads, without its bits where all of them count."""
+    from ipaddress import IPv6Address
+
+    if ":" in address and bits >= 96 and (mapped := IPv6Address(address).ipv4_mapped) is not None:
+        address, bits = str(mapped), bits - 96
+    return address if bits == (128 if ":" in address else 32) else f"{address}/{bits}"
 
 
 class Name(Kind):
