@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """WSGI applications with every mistake; the path names it, the log must too."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -23,18 +24,14 @@ def twice(start: Start) -> Iterable[bytes]:
 
 
 def swallowed(start: Start) -> Iterable[bytes]:
-    try:
+    with contextlib.suppress(ValueError):
         start("200 OK", [("X", "a\r\nSet-Cookie: b=1")])
-    except ValueError:
-        pass
     return [b"body"]
 
 
 def after_swallowed(start: Start) -> Iterable[bytes]:
-    try:
+    with contextlib.suppress(ValueError):
         start("nonsense", PLAIN)
-    except ValueError:
-        pass
     start("200 OK", PLAIN)
     return [b"body"]
 
@@ -265,7 +262,7 @@ BAD: dict[str, Callable[[Environ, Start], Any]] = {
     "hints-too-late": lambda environ, start: hints_too_late(environ, start),
     "wrapper-nothing": lambda environ, start: wrapped(environ, start),
     "wrapper-no-file": lambda environ, start: wrapped(environ, start, 7),
-    "wrapper-text": lambda environ, start: wrapped(environ, start, open(__file__, encoding="utf-8")),
+    "wrapper-text": lambda environ, start: wrapped(environ, start, text_file()),
     "wrapper-closed": lambda environ, start: wrapped(environ, start, closed_file()),
     "errors-bytes": lambda environ, start: environ["wsgi.errors"].write(b"x"),
     "keep": lambda environ, start: keep(start),
@@ -273,10 +270,13 @@ BAD: dict[str, Callable[[Environ, Start], Any]] = {
 }
 
 
+def text_file() -> Any:
+    return open(__file__, encoding="utf-8")
+
+
 def closed_file() -> Any:
-    file = open(__file__, "rb")
-    file.close()
-    return file
+    with open(__file__, "rb") as file:
+        return file
 
 
 def application(environ: Environ, start_response: Start) -> Any:
