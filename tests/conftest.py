@@ -43,13 +43,13 @@ def matrix_of(reports: Iterable[tuple[str, pytest.TestReport]]) -> list[str]:
 def write_matrix(terminalreporter: pytest.TerminalReporter) -> None:
     """The matrix, when its tests were among those that ran."""
     stats = terminalreporter.stats
-    reports = (
+    reports = [
         (outcome, report)
         for outcome in ("passed", "failed")
         for report in stats.get(outcome, ())
         if isinstance(report, pytest.TestReport) and report.when == "call"
-    )
-    if lines := matrix_of(reports):
+    ]
+    if lines := matrix_of(sorted(reports, key=lambda pair: pair[1].start)):
         terminalreporter.section("frameworks: requests answered as by uvicorn or gunicorn")
         for line in lines:
             terminalreporter.write_line(line)

@@ -21,7 +21,7 @@ TIMEOUT = 20.0
 NOT_COMPARED_HERE = NOT_COMPARED | {"sec-websocket-accept", "upgrade"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Conversation:
     """`send`: messages, each awaited an answer for if `answers`. `close`: how the client leaves; None: the server does.
 

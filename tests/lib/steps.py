@@ -31,14 +31,14 @@ RANDOM_TEXT = [
 HTTP_DATE = re.compile(r"\w{3}, \d\d[ -]\w{3}[ -]\d{4} \d\d:\d\d:\d\d GMT")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One request and what must be true of its answer on every server.
 
     `status`: the frameworks' answers to choose from. `holds`: text in the body. `form`, `json`, `files`, `data`: the body,
     one of them. `take`: request fields filled from fields of the answer before; `fill`: form values found in its body by a
     pattern. `upto`: leave after so many bytes. `again`: repeat until `holds` is there. `fails`: whether the answer
-    breaks off, None for either.
+    breaks off, None for either. `not_for`: names of sites; `only`: the one way that it can be asked.
     """
 
     method: str
@@ -56,6 +56,7 @@ class Step:
     again: bool = False
     fails: bool | None = False
     not_for: frozenset[str] = frozenset()
+    only: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -53,7 +53,7 @@ def where() -> dict[str, Any]:
         "path": request.path,
         "script": request.script_name,
         "query": request.query_string,
-        "many": request.get_header("X-Many"),
+        "many": shared.listed([request.get_header("X-Many", "")]),
     }
 
 

@@ -83,7 +83,7 @@ class Where:
             "path": req.path,
             "query": req.query_string,
             "agent": req.user_agent,
-            "many": req.get_header("X-Many"),
+            "many": shared.listed([req.get_header("X-Many") or ""]),
         }
 
 

@@ -65,7 +65,7 @@ class Where:
             "port": req.port,
             "query": req.query_string,
             "agent": req.user_agent,
-            "many": req.get_header("X-Many"),
+            "many": shared.listed([req.get_header("X-Many") or ""]),
         }
 
 

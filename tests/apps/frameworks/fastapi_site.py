@@ -96,7 +96,7 @@ async def where(request: Request) -> dict[str, Any]:
         "raw_path": request.scope["raw_path"].decode("latin-1"),
         "root_path": request.scope["root_path"],
         "http_version": request.scope["http_version"],
-        "many": request.headers.getlist("X-Many"),
+        "many": shared.listed(request.headers.getlist("X-Many")),
         "state": request.state.name,
     }
 

@@ -88,7 +88,7 @@ def where() -> dict[str, Any]:
         "script": request.script_root,
         "query": request.query_string.decode(),
         "agent": request.headers.get("User-Agent"),
-        "many": request.headers.getlist("X-Many"),
+        "many": shared.listed(request.headers.getlist("X-Many")),
     }
 
 

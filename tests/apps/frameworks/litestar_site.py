@@ -91,7 +91,7 @@ async def where(request: Request[Any, Any, Any]) -> dict[str, Any]:
         "client": request.client.host if request.client else None,
         "path": request.scope["path"],
         "raw_path": request.scope["raw_path"].decode("latin-1"),
-        "many": request.headers.getall("X-Many", []),
+        "many": shared.listed(request.headers.getall("X-Many", [])),
         "name": request.app.state.name,
     }
 

@@ -94,7 +94,7 @@ async def where() -> dict[str, Any]:
         "client": request.remote_addr,
         "path": request.path,
         "query": request.query_string.decode(),
-        "many": request.headers.getlist("X-Many"),
+        "many": shared.listed(request.headers.getlist("X-Many")),
         "started": current_app.config["STARTED"],
     }
 

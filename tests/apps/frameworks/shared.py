@@ -69,3 +69,8 @@ def events(count: int) -> Iterator[str]:
     """Server-sent events as text."""
     for number in range(count):
         yield f"id: {number}\nevent: tick\ndata: {number}\n\n"
+
+
+def listed(values: list[str]) -> list[str]:
+    """The members of a field that came in one line or several; servers join lines with a comma, or comma and space."""
+    return [member.strip() for value in values for member in value.split(",")]

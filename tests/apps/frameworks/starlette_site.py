@@ -74,7 +74,7 @@ async def where(request: Request) -> Response:
             "root_path": request.scope["root_path"],
             "query": request.scope["query_string"].decode(),
             "agent": request.headers.get("User-Agent"),
-            "many": request.headers.getlist("X-Many"),
+            "many": shared.listed(request.headers.getlist("X-Many")),
             "state": request.state.name,
         }
     )

@@ -78,7 +78,7 @@ def where(request: HttpRequest) -> HttpResponse:
             "info": request.path_info,
             "script": request.META["SCRIPT_NAME"],
             "query": request.META["QUERY_STRING"],
-            "many": request.headers.get("X-Many"),
+            "many": shared.listed([request.headers.get("X-Many", "")]),
         }
     )
 
