@@ -8,7 +8,7 @@ from signal import SIGHUP, SIGQUIT, SIGTERM, SIGUSR1
 
 import pytest
 
-from lib.daemon import Smiskd, run_smiskd
+from lib.daemon import Smiskd
 from lib.fcgi import ABORT_REQUEST, KEEP_CONN, FastCGI, cgi_env, record, request
 from lib.http import Answer, RawHTTP, get
 
