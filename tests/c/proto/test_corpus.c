@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Replays tests/corpus: every file whole, byte by byte, and cut at every position, each piece flush against an
-// unreadable page, with the very events that its expectation lists. Arguments: "http1" or "fastcgi", the folder.
+// unreadable page, with the very events that its expectation lists. Arguments: "http1", "fastcgi" or "websocket", the
+// folder.
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +24,31 @@ static void replay_fcgi_case(const struct replay *input, const struct corpus_cas
 static void replay_http_case(const struct replay *input, const struct corpus_case *item, struct dump *out) {
     struct sm_http1_limits limits = {item->header, item->headers, item->body};
     replay_http1(input, &limits, out);
+}
+
+// Cases whose name begins with "deflate_" are of a connection that agreed on permessage-deflate.
+static void replay_websocket_case(const struct replay *input, const struct corpus_case *item, struct dump *out) {
+    replay_websocket(input, item->body, strstr(item->name, "/deflate_") != NULL, out);
+}
+
+// A protocol, the suffix of its files, and how they are replayed.
+static const struct protocol {
+    const char *name;
+    const char *suffix;
+    void (*replay)(const struct replay *input, const struct corpus_case *item, struct dump *out);
+} protocols[] = {
+    {"fastcgi", ".bin", replay_fcgi_case},
+    {"http1", ".http", replay_http_case},
+    {"websocket", ".bin", replay_websocket_case},
+};
+
+static const struct protocol *find_protocol(const char *name) {
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+        if (strcmp(protocols[i].name, name) == 0) {
+            return &protocols[i];
+        }
+    }
+    return NULL;
 }
 
 static void (*replay_case)(const struct replay *input, const struct corpus_case *item, struct dump *out);
@@ -63,14 +89,14 @@ static void test_corpus_file_gives_expected_events(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) {
-        fprintf(stderr, "usage: test_corpus http1|fastcgi FOLDER\n");
+    const struct protocol *protocol = argc == 3 ? find_protocol(argv[1]) : NULL;
+    if (protocol == NULL) {
+        fprintf(stderr, "usage: test_corpus http1|fastcgi|websocket FOLDER\n");
         return 2;
     }
-    bool http = strcmp(argv[1], "http1") == 0;
-    replay_case = http ? replay_http_case : replay_fcgi_case;
+    replay_case = protocol->replay;
     struct corpus corpus;
-    corpus_load(&corpus, argv[2], http ? ".http" : ".bin");
+    corpus_load(&corpus, argv[2], protocol->suffix);
     struct CMUnitTest *tests = calloc(corpus.n_cases, sizeof *tests);
     if (tests == NULL) {
         return 1;
