@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A WebSocket from its handshake to its end. The handshake is Python's (smisk.websocket); afterwards Python is called
-// for what the application is told, and for compression. When a close frame has gone out the exchange ends at once: the
-// engine shuts its side and reads on until the client has closed too, or linger_timeout passes, which is the rest of
-// the closing handshake (RFC 6455 7.1.1).
+// for what the application is told, and for compression. When a close frame has gone out the exchange ends at once:
+// the engine shuts its side and reads on until the client has closed too, or linger_timeout passes, which is the rest
+// of the closing handshake (RFC 6455 7.1.1).
 #include "py/websocket.h"
 
 #include <stdio.h>
@@ -62,7 +62,8 @@ bool smpy_websocket_is_wanted(const struct sm_head *head) {
 
 // --- refusals ---
 
-// Writes a whole answer of plain text, with fields from a list of pairs of bytes (may be NULL), and ends the exchange.
+// Writes a whole answer of plain text, with fields from a list of pairs of bytes (may be NULL), and ends the
+// exchange.
 static void answer(struct smpy_asgi *call, int status, struct sm_str text, PyObject *fields) {
     struct sm_exchange *exchange = call->exchange;
     int outcome = sm_exchange_start(exchange, status, SM_STR(""));
@@ -95,8 +96,8 @@ static void answer(struct smpy_asgi *call, int status, struct sm_str text, PyObj
 
 static void refuse(struct smpy_asgi *call, int status, struct sm_str reason, PyObject *fields) {
     struct sm_str id = sm_exchange_id(call->exchange);
-    sm_log(SM_LOG_WARNING, "[%.*s] WebSocket handshake answered %d: %.*s", (int)id.len, id.ptr, status, (int)reason.len,
-           reason.ptr);
+    sm_log(SM_LOG_WARNING, "[%.*s] WebSocket handshake answered %d: %.*s", (int)id.len, id.ptr, status,
+           (int)reason.len, reason.ptr);
     answer(call, status, reason, fields);
 }
 
@@ -144,7 +145,8 @@ static int refuse_without_library(struct smpy_asgi *call) {
 static int check_request(struct smpy_asgi *call) {
     const struct sm_head *head = sm_exchange_head(call->exchange);
     if (head->kind == SM_HEAD_CGI) {
-        refuse(call, 501, SM_STR("FastCGI cannot carry WebSockets; let the front server pass them on over HTTP"), NULL);
+        refuse(call, 501, SM_STR("FastCGI cannot carry WebSockets; let the front server pass them on over HTTP"),
+               NULL);
         return 0;
     }
     if (sm_exchange_body_coming(call->exchange) || sm_exchange_body_unread(call->exchange) > 0) {
@@ -171,8 +173,7 @@ static int change_scope(struct smpy_asgi *call, PyObject *scope, PyObject *hands
     PyObject *subprotocols = PyObject_GetAttrString(handshake, "subprotocols");
     PyObject *copy = subprotocols == NULL ? NULL : PySequence_List(subprotocols);
     PyObject *extensions = Py_BuildValue("{s:{}}", "websocket.http.response");
-    int status = copy == NULL || extensions == NULL ||
-                         PyDict_SetItem(scope, names->type, names->websocket) < 0 ||
+    int status = copy == NULL || extensions == NULL || PyDict_SetItem(scope, names->type, names->websocket) < 0 ||
                          PyDict_SetItem(scope, names->scheme, is_secure ? names->wss : names->ws) < 0 ||
                          PyDict_SetItem(scope, names->subprotocols, copy) < 0 ||
                          PyDict_SetItem(scope, names->extensions, extensions) < 0 ||
@@ -221,9 +222,9 @@ static int send_head(struct smpy_asgi *call, PyObject *fields) {
     for (Py_ssize_t i = 0; outcome == 0 && i < PyList_GET_SIZE(fields); i++) {
         PyObject *name = PyTuple_GET_ITEM(PyList_GET_ITEM(fields, i), 0);
         PyObject *value = PyTuple_GET_ITEM(PyList_GET_ITEM(fields, i), 1);
-        outcome = sm_exchange_field(
-            call->exchange, (struct sm_str){PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)},
-            (struct sm_str){PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value)});
+        outcome = sm_exchange_field(call->exchange,
+                                    (struct sm_str){PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)},
+                                    (struct sm_str){PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value)});
     }
     outcome = outcome != 0 ? outcome : sm_exchange_tunnel(call->exchange);
     return outcome != 0 ? outcome : sm_exchange_flush(call->exchange);
@@ -285,7 +286,8 @@ static void take_alarm(struct smpy_asgi *call) {
     const struct sm_settings *settings = call->app->settings;
     if (websocket->is_pinged && !smpy_websocket_is_behind(call)) {
         struct sm_str id = sm_exchange_id(call->exchange);
-        sm_log(SM_LOG_INFO, "[%.*s] WebSocket closed: no answer to a ping within ws_ping_timeout", (int)id.len, id.ptr);
+        sm_log(SM_LOG_INFO, "[%.*s] WebSocket closed: no answer to a ping within ws_ping_timeout", (int)id.len,
+               id.ptr);
         smpy_websocket_close(call, SM_WEBSOCKET_INTERNAL_ERROR, SM_STR("no answer to a ping"));
         return;
     }
@@ -297,25 +299,14 @@ static void take_alarm(struct smpy_asgi *call) {
     sm_exchange_alarm(call->exchange, websocket->is_pinged ? settings->ws_ping_timeout : settings->ws_ping_interval);
 }
 
-static void take_hangup(struct smpy_asgi *call) {
-    struct smpy_websocket *websocket = call->websocket;
-    if (websocket->phase == SMPY_WEBSOCKET_CONNECTING || websocket->phase == SMPY_WEBSOCKET_DENYING) {
-        return; // it may still read the answer; if not, the exchange is aborted
-    }
-    // A close frame, if there was one, has been read by now, unless messages stand in front of it.
-    if (!smpy_websocket_is_behind(call)) {
-        smpy_websocket_end(call, SM_WEBSOCKET_ABNORMAL, NULL);
-    }
-}
-
 void smpy_websocket_notice(struct smpy_asgi *call, unsigned what) {
     struct smpy_websocket *websocket = call->websocket;
     call->has_hung_up = call->has_hung_up || (what & SM_NOTICE_HANGUP) != 0;
     if (websocket->phase == SMPY_WEBSOCKET_OPEN && (what & (SM_NOTICE_BODY | SM_NOTICE_HANGUP)) != 0) {
         smpy_websocket_read(call);
     }
-    if (websocket->phase != SMPY_WEBSOCKET_OVER && call->has_hung_up) {
-        take_hangup(call);
+    if (websocket->phase == SMPY_WEBSOCKET_CONNECTING && call->has_hung_up) {
+        smpy_websocket_end(call, SM_WEBSOCKET_ABNORMAL, NULL); // who sends no more needs no WebSocket
     }
     if ((what & SM_NOTICE_DRAIN) != 0) {
         websocket->is_draining = true;

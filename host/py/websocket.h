@@ -22,9 +22,9 @@ enum smpy_websocket_phase {
 
 struct smpy_websocket {
     struct sm_websocket frames;
-    struct sm_bytes partial; // payload of the unfinished message
-    struct sm_bytes unread;  // bytes of the connection that were not looked at: enough messages wait
-    size_t unread_at;        // ... from here on
+    struct sm_bytes partial;                 // payload of the unfinished message
+    struct sm_bytes unread;                  // bytes of the connection that were not looked at: enough messages wait
+    size_t unread_at;                        // ... from here on
     PyObject *waiting[SMPY_WEBSOCKET_AHEAD]; // str and bytes, a ring
     uint8_t first_waiting, n_waiting;
     size_t waiting_len;  // bytes of payload in them
@@ -56,8 +56,8 @@ void smpy_websocket_abort(struct smpy_asgi *call);
 // The application has returned, or failed with the exception that is set; which is logged and cleared. False: the
 // WebSocket was not open; the call ends as one of HTTP does.
 bool smpy_websocket_done(struct smpy_asgi *call, bool failed);
-// Sends a close frame with code and reason (UTF-8; cut to what fits) and ends the exchange. The application is told the
-// same.
+// Sends a close frame with code and reason (UTF-8; cut to what fits) and ends the exchange. The application is told
+// the same.
 void smpy_websocket_close(struct smpy_asgi *call, uint16_t code, struct sm_str reason);
 // Ends the exchange without a word; the application is told code and reason (may be NULL, taken).
 void smpy_websocket_end(struct smpy_asgi *call, uint16_t code, PyObject *reason);
@@ -77,5 +77,6 @@ bool smpy_websocket_is_behind(struct smpy_asgi *call);
 
 // Takes a message of send(). 0, or -1 with an exception.
 int smpy_websocket_send(struct smpy_asgi *call, PyObject *type, PyObject *message);
-// Sends a frame, payload copied. An outcome of enum sm_exchange_outcome, or -errno; FULL is noted in the call and is 0.
+// Sends a frame, payload copied. An outcome of enum sm_exchange_outcome, or -errno; FULL is noted in the call and is
+// 0.
 int smpy_websocket_frame(struct smpy_asgi *call, enum sm_websocket_opcode opcode, struct sm_str payload);

@@ -2,10 +2,9 @@
 // What the client sends, as messages for receive(). Frames are looked at when they come, whether or not somebody
 // receives: pings are answered and a close is noticed at once. When enough messages wait, bytes are left where they
 // are, and the client is stopped by the engine's backpressure.
-#include "py/websocket.h"
-
 #include "base/log.h"
 #include "py/error.h"
+#include "py/websocket.h"
 
 enum {
     PIECE = 16 * 1024,        // bytes that are read at once
@@ -80,8 +79,7 @@ static void fail(struct smpy_asgi *call) {
 // Returns new: str or bytes.
 static PyObject *inflate(struct smpy_asgi *call, enum sm_websocket_opcode opcode, struct sm_str payload) {
     PyObject *bytes = PyBytes_FromStringAndSize(payload.ptr, (Py_ssize_t)payload.len);
-    PyObject *plain =
-        bytes == NULL ? NULL : PyObject_CallMethod(call->websocket->deflate, "inflate", "O", bytes);
+    PyObject *plain = bytes == NULL ? NULL : PyObject_CallMethod(call->websocket->deflate, "inflate", "O", bytes);
     Py_XDECREF(bytes);
     if (plain == NULL || opcode != SM_WEBSOCKET_TEXT) {
         return plain;
@@ -201,7 +199,8 @@ static bool look_at_unread(struct smpy_asgi *call) {
     struct smpy_websocket *websocket = call->websocket;
     struct sm_bytes *unread = &websocket->unread;
     if (unread->len > 0) {
-        websocket->unread_at += look_at(call, unread->data + websocket->unread_at, unread->len - websocket->unread_at);
+        websocket->unread_at +=
+            look_at(call, unread->data + websocket->unread_at, unread->len - websocket->unread_at);
         if (websocket->unread_at < unread->len && websocket->phase == SMPY_WEBSOCKET_OPEN) {
             return false;
         }
@@ -226,22 +225,17 @@ void smpy_websocket_read(struct smpy_asgi *call) {
             smpy_websocket_close(call, SM_WEBSOCKET_INTERNAL_ERROR, SM_STR(""));
         }
     }
+    // A close frame, had there been one, would have been read by now.
+    if (call->has_hung_up && websocket->phase == SMPY_WEBSOCKET_OPEN && !smpy_websocket_is_behind(call)) {
+        smpy_websocket_end(call, SM_WEBSOCKET_ABNORMAL, NULL);
+    }
 }
 
 // --- receive() ---
 
-// Returns new: a message of this type.
-static PyObject *message_new(const struct smpy_asgi_names *names, PyObject *type) {
-    PyObject *message = PyDict_New();
-    if (message != NULL && PyDict_SetItem(message, names->type, type) < 0) {
-        Py_CLEAR(message);
-    }
-    return message;
-}
-
 // Takes `data`.
 static PyObject *receive_message(const struct smpy_asgi_names *names, PyObject *data) {
-    PyObject *message = message_new(names, names->websocket_receive);
+    PyObject *message = smpy_asgi_message(names, names->websocket_receive);
     PyObject *key = PyUnicode_Check(data) ? names->text : names->bytes;
     if (message != NULL && PyDict_SetItem(message, key, data) < 0) {
         Py_CLEAR(message);
@@ -261,7 +255,7 @@ PyObject *smpy_websocket_receive(struct smpy_asgi *call) {
     struct smpy_websocket *websocket = call->websocket;
     if (!websocket->is_connected) {
         websocket->is_connected = true;
-        return message_new(names, names->websocket_connect);
+        return smpy_asgi_message(names, names->websocket_connect);
     }
     if (websocket->n_waiting > 0) {
         bool was_full = !has_room(websocket);

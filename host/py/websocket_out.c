@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the application sends: the messages of ASGI WebSocket 2.5 in their order, each as a frame of its own. A frame
 // that does not fit makes the next send() wait, not this one.
-#include "py/websocket.h"
-
 #include <errno.h>
+
+#include "py/websocket.h"
 
 enum {
     BY_REFERENCE = 16 * 1024, // bytes from which a payload is lent to the engine, not copied
@@ -47,10 +47,9 @@ static int send_payload(struct smpy_asgi *call, enum sm_websocket_opcode opcode,
                         PyObject *owner) {
     int outcome = begin_frame(call, opcode, deflated, payload.len);
     if (outcome == 0 && payload.len > 0) {
-        outcome = payload.len < BY_REFERENCE
-                      ? sm_exchange_write(call->exchange, payload.ptr, payload.len)
-                      : sm_exchange_write_ref(call->exchange, payload.ptr, payload.len, release_object,
-                                              Py_NewRef(owner));
+        outcome = payload.len < BY_REFERENCE ? sm_exchange_write(call->exchange, payload.ptr, payload.len)
+                                             : sm_exchange_write_ref(call->exchange, payload.ptr, payload.len,
+                                                                     release_object, Py_NewRef(owner));
         outcome = join(call, outcome);
     }
     outcome = outcome == 0 ? join(call, sm_exchange_flush(call->exchange)) : outcome;
@@ -64,8 +63,7 @@ static int send_payload(struct smpy_asgi *call, enum sm_websocket_opcode opcode,
 
 static int send_deflated(struct smpy_asgi *call, enum sm_websocket_opcode opcode, struct sm_str payload) {
     PyObject *plain = PyBytes_FromStringAndSize(payload.ptr, (Py_ssize_t)payload.len);
-    PyObject *bytes =
-        plain == NULL ? NULL : PyObject_CallMethod(call->websocket->deflate, "deflate", "O", plain);
+    PyObject *bytes = plain == NULL ? NULL : PyObject_CallMethod(call->websocket->deflate, "deflate", "O", plain);
     Py_XDECREF(plain);
     if (bytes == NULL) {
         return -1;
@@ -82,7 +80,8 @@ static int send_deflated(struct smpy_asgi *call, enum sm_websocket_opcode opcode
     return status;
 }
 
-static int send_data(struct smpy_asgi *call, enum sm_websocket_opcode opcode, struct sm_str payload, PyObject *owner) {
+static int send_data(struct smpy_asgi *call, enum sm_websocket_opcode opcode, struct sm_str payload,
+                     PyObject *owner) {
     if (call->websocket->deflate != NULL && payload.len >= WORTH_DEFLATING) {
         return send_deflated(call, opcode, payload);
     }
@@ -130,8 +129,9 @@ static int take_send(struct smpy_asgi *call, PyObject *message) {
         return -1;
     }
     if ((text == NULL) == (bytes == NULL)) {
-        PyErr_Format(PyExc_ValueError, "websocket.send: %s", text == NULL ? "neither \"text\" nor \"bytes\" is given"
-                                                                         : "both \"text\" and \"bytes\" are given");
+        PyErr_Format(PyExc_ValueError, "websocket.send: %s",
+                     text == NULL ? "neither \"text\" nor \"bytes\" is given"
+                                  : "both \"text\" and \"bytes\" are given");
         return -1;
     }
     return text != NULL ? send_text(call, text) : send_bytes(call, bytes);
