@@ -14,6 +14,7 @@ enum sm_notice {
     SM_NOTICE_BODY = 1,   // more of a streamed body has come, or its end
     SM_NOTICE_HANGUP = 2, // nothing more will come from the client: it has gone, or shut its sending side
     SM_NOTICE_DRAIN = 4,  // the worker finishes: what could go on for ever should end
+    SM_NOTICE_ALARM = 8,  // the time that sm_exchange_alarm gave is over
 };
 
 // The worker's turns, for an application that runs them inside a loop of its own.

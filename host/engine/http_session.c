@@ -220,7 +220,8 @@ static void sm_http_broken(struct sm_conn *conn) {
 
 static void sm_http_hangup(struct sm_conn *conn) {
     struct sm_http_session *session = sm_http_from(conn);
-    if (session->current != NULL) {
+    // An upgraded connection is paused because much waits to be read; its end is read behind that.
+    if (session->current != NULL && !session->current->tunnel) {
         sm_exchange_notify(session->current, SM_NOTICE_HANGUP);
     }
 }
@@ -250,6 +251,8 @@ static void sm_http_timeout(struct sm_conn *conn, enum sm_conn_timeout which) {
         sm_log(SM_LOG_WARNING, "%s takes no output for write_timeout; connection closed", peer);
         conn->is_broken = true;
         sm_http_broken(conn);
+    } else if (exchange != NULL && exchange->tunnel) {
+        sm_exchange_notify(exchange, SM_NOTICE_ALARM);
     } else if (exchange == NULL || (exchange->phase == SM_PHASE_HEAD && conn->in.len == 0)) {
         sm_trust_late(&session->base);
         sm_conn_finish(conn, false); // idle: nobody waits for an answer
@@ -421,7 +424,9 @@ static void sm_http_more(struct sm_exchange *exchange) {
     }
     if (conn->paused && !conn->eof) {
         conn->paused = false;
-        sm_conn_deadline(conn, exchange->tunnel ? 0 : session->base.engine->settings->body_timeout);
+        if (!exchange->tunnel) { // there it is an alarm
+            sm_conn_deadline(conn, session->base.engine->settings->body_timeout);
+        }
         sm_conn_defer(conn);
     }
 }

@@ -211,6 +211,12 @@ int sm_exchange_tunnel(struct sm_exchange *exchange) {
     return r;
 }
 
+void sm_exchange_alarm(struct sm_exchange *exchange, uint64_t timeout_ms) {
+    if (exchange->tunnel) {
+        sm_conn_deadline(&exchange->session->conn, timeout_ms);
+    }
+}
+
 bool sm_exchange_committed(const struct sm_exchange *exchange) {
     return exchange->committed;
 }

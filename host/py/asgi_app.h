@@ -15,6 +15,9 @@ struct smpy_asgi_names {
     PyObject *asgi, *http_version, *server, *client, *scheme, *method, *root_path, *raw_path, *query_string, *state,
         *extensions, *subprotocols;
     PyObject *http, *https, *websocket, *ws, *wss, *http10, *http11, *http20, *get, *post;
+    PyObject *websocket_connect, *websocket_accept, *websocket_receive, *websocket_send, *websocket_disconnect,
+        *websocket_close, *websocket_response_start, *websocket_response_body;
+    PyObject *text, *bytes, *code, *reason, *subprotocol;
     PyObject *empty_bytes, *empty_text;
 };
 
@@ -27,6 +30,7 @@ struct smpy_asgi_app {
     PyObject *state;      // the lifespan's, or NULL
     PyObject *lifespan;   // smisk.aio.lifespan.Lifespan
     PyObject *lost_error; // smisk.aio.errors.ClientDisconnected
+    PyObject *websocket;  // the module smisk.websocket, once there was one
     PyObject *server;     // the last scope's `server`
     char server_host[64]; // ... made from this
     uint16_t server_port;

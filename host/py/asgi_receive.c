@@ -3,12 +3,11 @@
 // response is complete (ASGI HTTP 2.5).
 #include <errno.h>
 
-#include "py/asgi.h"
+#include "py/websocket.h"
 
 enum { MAX_PIECE = 1 << 18 }; // bytes of the body in one message
 
-// Returns new: a message of this type.
-static PyObject *message_new(const struct smpy_asgi_names *names, PyObject *type) {
+PyObject *smpy_asgi_message(const struct smpy_asgi_names *names, PyObject *type) {
     PyObject *message = PyDict_New();
     if (message != NULL && PyDict_SetItem(message, names->type, type) < 0) {
         Py_CLEAR(message);
@@ -41,7 +40,7 @@ static PyObject *read_piece(struct smpy_asgi *call) {
 static PyObject *request_message(struct smpy_asgi *call) {
     const struct smpy_asgi_names *names = &call->app->asgi.names;
     PyObject *piece = read_piece(call);
-    PyObject *message = piece == NULL ? NULL : message_new(names, names->http_request);
+    PyObject *message = piece == NULL ? NULL : smpy_asgi_message(names, names->http_request);
     if (message != NULL) {
         bool more = sm_exchange_body_coming(call->exchange) || sm_exchange_body_unread(call->exchange) > 0;
         if (PyDict_SetItem(message, names->body, piece) < 0 ||
@@ -59,15 +58,18 @@ PyObject *smpy_asgi_receive(PyObject *owner, PyObject *unused) {
     (void)unused;
     struct smpy_asgi *call = (struct smpy_asgi *)owner;
     const struct smpy_asgi_names *names = &call->app->asgi.names;
+    if (call->websocket != NULL) {
+        return smpy_websocket_receive(call);
+    }
     if (call->exchange == NULL || call->phase == SMPY_ASGI_ENDED) {
-        return message_new(names, names->http_disconnect);
+        return smpy_asgi_message(names, names->http_disconnect);
     }
     if (!call->body_taken &&
         (sm_exchange_body_unread(call->exchange) > 0 || !sm_exchange_body_coming(call->exchange))) {
         return request_message(call);
     }
     if (call->has_hung_up) {
-        return message_new(names, names->http_disconnect);
+        return smpy_asgi_message(names, names->http_disconnect);
     }
     if (!call->body_taken) {
         (void)sm_exchange_body_read(call->exchange, NULL, 0); // lets the client send

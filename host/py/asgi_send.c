@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "py/asgi.h"
 #include "py/text.h"
+#include "py/websocket.h"
 
 enum { BY_REFERENCE = 16 * 1024 }; // bytes from which a body is lent to the engine, not copied
 
@@ -419,6 +419,9 @@ static int dispatch(struct smpy_asgi *call, PyObject *message) {
         }
         return -1;
     }
+    if (call->websocket != NULL) {
+        return smpy_websocket_send(call, type, message);
+    }
     take_message *take = taker_of(names, type);
     if (take == NULL || call->phase == SMPY_ASGI_ENDED) {
         return refuse_message(call, type);
@@ -427,6 +430,10 @@ static int dispatch(struct smpy_asgi *call, PyObject *message) {
         return refuse(call, SM_EXCHANGE_GONE, "", NULL);
     }
     return take(call, message);
+}
+
+int smpy_asgi_take(struct smpy_asgi *call, PyObject *type, PyObject *message) {
+    return taker_of(&call->app->asgi.names, type)(call, message);
 }
 
 PyObject *smpy_asgi_send(PyObject *owner, PyObject *message) {

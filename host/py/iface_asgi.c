@@ -8,6 +8,7 @@
 #include "py/await.h"
 #include "py/error.h"
 #include "py/iface.h"
+#include "py/websocket.h"
 
 // --- calls ---
 
@@ -65,12 +66,20 @@ static struct smpy_asgi *call_begin(struct smpy_app *app, struct sm_exchange *ex
     return call;
 }
 
+static void drop_websocket(struct smpy_asgi *call) {
+    if (call->websocket != NULL) {
+        smpy_websocket_free(call->websocket);
+        call->websocket = NULL;
+    }
+}
+
 // Takes the reference of the request. A call that nobody else has, its functions included, serves the next one.
 static void call_finish(struct smpy_asgi *call) {
     struct smpy_asgi_app *asgi = &call->app->asgi;
     Py_CLEAR(call->start);
     bool is_alone = Py_REFCNT(call) == 3 && Py_REFCNT(call->receive) == 1 && Py_REFCNT(call->send) == 1;
     if (is_alone && asgi->spare == NULL && call->exchange == NULL) {
+        drop_websocket(call);
         asgi->spare = call;
         return;
     }
@@ -85,7 +94,7 @@ static int call_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(call->receive);
     Py_VISIT(call->send);
     Py_VISIT(call->start);
-    return 0;
+    return call->websocket == NULL ? 0 : smpy_websocket_traverse(call->websocket, visit, arg);
 }
 
 static int call_clear(PyObject *self) {
@@ -100,6 +109,7 @@ static void call_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     (void)call_clear(self);
+    drop_websocket((struct smpy_asgi *)self);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }
@@ -196,6 +206,10 @@ static void take_exception(struct smpy_asgi *call) {
 static PyObject *job_done(struct smpy_job *job, PyObject *result) {
     struct smpy_asgi *call = SM_CONTAINER(job, struct smpy_asgi, job);
     call->is_running = false;
+    if (call->websocket != NULL && smpy_websocket_done(call, result == NULL)) {
+        call_finish(call);
+        return NULL;
+    }
     if (result != NULL && call->exchange != NULL && call->has_hung_up) {
         give_up(call, false); // nobody waits for it
     } else if (result != NULL && call->exchange != NULL) {
@@ -220,6 +234,14 @@ static void asgi_request(struct smpy_app *app, struct sm_exchange *exchange) {
     }
     sm_exchange_set_user(exchange, call);
     PyObject *scope = smpy_asgi_scope(app, exchange);
+    if (scope != NULL && smpy_websocket_is_wanted(sm_exchange_head(exchange))) {
+        int begun = smpy_websocket_begin(call, scope);
+        if (begun <= 0) {
+            Py_DECREF(scope);
+            begun < 0 ? (void)job_done(&call->job, NULL) : call_finish(call);
+            return;
+        }
+    }
     PyObject *arguments[4] = {NULL, scope, call->receive, call->send};
     PyObject *awaitable =
         scope == NULL ? NULL
@@ -247,7 +269,9 @@ static void asgi_resume(struct smpy_app *app, struct sm_exchange *exchange) {
 
 static void asgi_notice(struct smpy_app *app, struct sm_exchange *exchange, unsigned what) {
     struct smpy_asgi *call = sm_exchange_user(exchange);
-    if (call != NULL && (what & (SM_NOTICE_BODY | SM_NOTICE_HANGUP)) != 0) {
+    if (call != NULL && call->websocket != NULL) {
+        smpy_websocket_notice(call, what);
+    } else if (call != NULL && (what & (SM_NOTICE_BODY | SM_NOTICE_HANGUP)) != 0) {
         call->has_hung_up = call->has_hung_up || (what & SM_NOTICE_HANGUP) != 0;
         smpy_await_wake(&app->loop, &call->receivers);
     }
@@ -259,6 +283,9 @@ static void asgi_abort(struct smpy_app *app, struct sm_exchange *exchange) {
         sm_exchange_set_user(exchange, NULL);
         call->exchange = NULL;
         call->is_lost = true;
+        if (call->websocket != NULL) {
+            smpy_websocket_abort(call);
+        }
         smpy_await_wake(&app->loop, &call->receivers);
         smpy_await_wake(&app->loop, &call->senders);
     }
@@ -359,6 +386,7 @@ static void asgi_drop(struct smpy_app *app) {
     Py_CLEAR(asgi->lifespan);
     Py_CLEAR(asgi->server);
     Py_CLEAR(asgi->client_host);
+    Py_CLEAR(asgi->websocket);
     Py_CLEAR(asgi->lost_error);
     Py_CLEAR(asgi->type);
 }

@@ -25,6 +25,9 @@ void replay_http1(const struct replay *input, const struct sm_http1_limits *limi
 // The same for FastCGI; complete PARAMS streams are read into a head with at most `max_fields` fields.
 void replay_fastcgi(const struct replay *input, uint32_t max_fields, struct dump *out);
 
+// The same for WebSocket frames of a client, after the handshake.
+void replay_websocket(const struct replay *input, uint64_t max_size, bool may_deflate, struct dump *out);
+
 // Reads a params block and writes the head down; `name` begins the first line.
 void replay_params(const char *block, size_t len, uint32_t max_fields, const char *name, struct dump *out);
 
