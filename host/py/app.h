@@ -9,6 +9,8 @@
 #include "py/load.h"
 #include "py/module.h"
 
+struct sm_reload;
+
 struct smpy_app {
     struct sm_app base;
     const struct sm_settings *settings; // borrowed, outlives the app
@@ -18,6 +20,8 @@ struct smpy_app {
     PyObject *handler;        // the same as loaded.handler, borrowed
     struct smpy_loaded loaded;
     PyThreadState *saved; // while the interpreter is given away (wait_enter)
+    struct sm_reload *reload; // borrowed from the engine; NULL without `autoreload`
+    PyObject *watcher;    // of files, in one worker with `autoreload`
     bool is_live;         // Python could not be ended
 };
 
