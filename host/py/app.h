@@ -19,10 +19,10 @@ struct smpy_app {
     PyObject *smisk;          // the module `_smisk`
     PyObject *handler;        // the same as loaded.handler, borrowed
     struct smpy_loaded loaded;
-    PyThreadState *saved; // while the interpreter is given away (wait_enter)
+    PyThreadState *saved;     // while the interpreter is given away (wait_enter)
     struct sm_reload *reload; // borrowed from the engine; NULL without `autoreload`
-    PyObject *watcher;    // of files, in one worker with `autoreload`
-    bool is_live;         // Python could not be ended
+    PyObject *watcher;        // of files, in one worker with `autoreload`
+    bool is_live;             // Python could not be ended
 };
 
 // A new application for these settings, which it borrows; starts nothing, calls no Python. NULL: no memory.
