@@ -83,7 +83,7 @@ static void expect_events(const struct corpus_case *item, const struct replay *i
 static bool is_refused(const char *expected) {
     return strncmp(expected, "bad", 3) == 0 || strstr(expected, "\nbad") != NULL ||
            strstr(expected, " malformed\n") != NULL || strstr(expected, " too-many\n") != NULL ||
-           strstr(expected, " bad-") != NULL || strstr(expected, "ignored ") != NULL ||
+           strstr(expected, " bad-") != NULL || strstr(expected, "ignored") != NULL ||
            strstr(expected, "conflict\n") != NULL;
 }
 
