@@ -72,7 +72,8 @@ struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kin
     exchange->phase = SM_PHASE_HEAD;
     exchange->keep_conn = exchange->params_ended = exchange->stdin_ended = exchange->data_ended = false;
     exchange->used_stderr = exchange->running = exchange->wants_room = exchange->aborted = false;
-    exchange->can_upgrade = exchange->broke = exchange->receiving = exchange->tunnel = exchange->wants_continue = false;
+    exchange->can_upgrade = exchange->broke = exchange->receiving = exchange->tunnel = exchange->wants_continue =
+        false;
     exchange->due = 0;
     exchange->fault_status = 0;
     exchange->committed = exchange->chunked = exchange->has_date = exchange->has_server = false;

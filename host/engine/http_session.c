@@ -116,7 +116,9 @@ static bool sm_http_body_in(struct sm_http_session *session, struct sm_str body)
         return true;
     }
     sm_exchange_notify(exchange, SM_NOTICE_BODY);
-    if (sm_exchange_body_full(exchange)) {
+    // Behind the last byte of a known length no other would come to have the end looked for.
+    bool is_last = !session->parser.chunked && session->parser.remaining == 0;
+    if (!is_last && sm_exchange_body_full(exchange)) {
         conn->paused = true; // sm_http_more goes on
         conn->deadline = 0;
     }

@@ -17,10 +17,10 @@ struct probe {
     struct sm_app base;
     void (*request)(struct probe *app, struct sm_exchange *exchange);
     void (*resume)(struct probe *app, struct sm_exchange *exchange);
-    void (*abort)(struct probe *app, struct sm_exchange *exchange); // may be NULL
+    void (*abort)(struct probe *app, struct sm_exchange *exchange);                 // may be NULL
     void (*notice)(struct probe *app, struct sm_exchange *exchange, unsigned what); // may be NULL
     unsigned requests, resumes, aborts;
-    unsigned notices; // all that was told, as bits of enum sm_notice
+    unsigned notices;  // all that was told, as bits of enum sm_notice
     int outcome;       // what the last call of interest gave
     size_t stream_len; // probe_stream: bytes to write
     struct sm_exchange *held[RIG_HELD];
