@@ -111,7 +111,7 @@ def test_example_wsgi_sends_files_of_folder(smiskd: Callable[..., Smiskd], tmp_p
 
 
 def test_example_asgi_streams_time_until_client_leaves(smiskd: Callable[..., Smiskd]) -> None:
-    daemon = smiskd("--pythonpath", str(ROOT / "examples" / "asgi"), *HTTP, "--set", "log_level=debug", "clock")
+    daemon = smiskd("--pythonpath", str(ROOT / "examples" / "asgi"), *HTTP, "clock")
     assert b"EventSource" in ask(daemon, "GET", "/").body
     with RawHTTP(daemon.http) as raw:
         raw.send(get("/events"))
