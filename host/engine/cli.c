@@ -50,6 +50,7 @@ static const char sm_cli_help[] =
     "      --chdir DIR        working folder\n"
     "      --venv DIR         virtual environment of the application\n"
     "      --pythonpath DIR   where to look for modules first; may repeat\n"
+    "      --reload           development: restart when files change, show errors in the browser\n"
     "      --set KEY=VALUE    any setting of smisk.conf, in its syntax; may repeat\n"
     "      --daemonize        go to the background once the application serves\n"
     "      --pidfile FILE     write the master's process id\n"

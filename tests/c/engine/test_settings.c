@@ -123,11 +123,12 @@ static void test_settings_flags_levels_and_umask_are_read(void **state) {
     (void)state;
     static const char *const levels[] = {"debug", "info", "warning", "error", "critical"};
     struct sm_settings s;
-    assert_int_equal(READ(&s, PAIR("show_traceback", "true") PAIR("daemonize", "false") PAIR("ws_compression", "true")
+    assert_int_equal(READ(&s, PAIR("show_traceback", "true") PAIR("autoreload", "true") PAIR("daemonize", "false") PAIR("ws_compression", "true")
                                   PAIR("umask", "027")),
                      0);
     assert_true(s.ws_compression);
     assert_true(s.show_traceback);
+    assert_true(s.autoreload);
     assert_false(s.daemonize);
     assert_int_equal(s.umask, 027);
     sm_settings_deinit(&s);
