@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/exit.h"
 #include "engine/slots.h"
 
 // --- what is shown ---
@@ -127,6 +128,7 @@ void sm_master_reload(struct sm_master *master) {
 void sm_master_slot_changed(struct sm_master *master) {
     if (master->phase == SM_MASTER_SERVING) {
         sm_master_reload(master);
+        return;
     }
     if (master->phase != SM_MASTER_STARTING && master->phase != SM_MASTER_RELOADING) {
         return;
