@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Development (`autoreload`): why the newest code does not run. A file in memory that the master makes and its
-// children share: a replacement that fails leaves its errors here, the worker that goes on serving shows them. Text of
-// at most SM_FAILURE_MAX bytes; a reader may see half of one text and half of the next, once.
+// children share: a replacement that fails leaves its errors here, the worker that goes on serving shows them. Text
+// of at most SM_FAILURE_MAX bytes; a reader may see half of one text and half of the next, once.
 #pragma once
 
 #include <stddef.h>

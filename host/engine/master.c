@@ -300,9 +300,9 @@ static void sm_master_slot_ended(struct sm_slot *slot, int wait_status) {
     }
     sm_log(SM_LOG_ERROR, "worker %u (pid %d) %s%s", slot->index, pid, how, was_ready ? "" : " before it was ready");
     if (slot->is_replacement) {
-        sm_log(SM_LOG_ERROR, "reload failed: the new code does not start; the old workers go on");
         snprintf(said, sizeof(said), "the new code %s before it was ready; the log may say more", how);
         sm_master_show_failure(master, said, NULL);
+        sm_log(SM_LOG_ERROR, "reload failed: the new code does not start; the old workers go on");
         sm_slot_free(slot);
         sm_master_settled(master);
     } else if (master->phase == SM_MASTER_STARTING && !was_ready) {
@@ -451,8 +451,12 @@ static void sm_master_end(struct sm_master *master) {
 }
 
 int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *settings) {
-    struct sm_master master = {
-        .hooks = hooks, .settings = settings, .loop = {.fd = -1}, .report_fd = -1, .lifeline = {-1, -1}, .failure = {.fd = -1}};
+    struct sm_master master = {.hooks = hooks,
+                               .settings = settings,
+                               .loop = {.fd = -1},
+                               .report_fd = -1,
+                               .lifeline = {-1, -1},
+                               .failure = {.fd = -1}};
     master.now = sm_clock_ms();
     sm_wheel_init(&master.wheel, master.now);
     sm_list_init(&master.slots);

@@ -92,8 +92,8 @@ static bool sm_master_reconfigure(struct sm_master *master, struct sm_settings *
         answer.len = 0;
     }
     if (why != NULL) {
-        sm_log(SM_LOG_ERROR, "%s", why);
         sm_master_show_failure(master, why, &answer);
+        sm_log(SM_LOG_ERROR, "%s", why);
     }
     sm_bytes_deinit(&answer);
     return why == NULL;

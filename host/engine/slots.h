@@ -49,7 +49,7 @@ struct sm_master {
     bool reload_again;         // HUP, or a change, came during a reload
     struct sm_failure failure; // why the newest code does not run; fd -1 without `autoreload`
     uint64_t old_stamp;        // of the failure when the newest worker started
-    int status;        // to exit with
+    int status;                // to exit with
     int lifeline[2];
     int report_fd; // the waiting parent of --daemonize, or -1
 };

@@ -10,11 +10,11 @@ struct sm_reload;
 struct sm_worker_options {
     const struct sm_settings *settings;
     struct sm_app *app;
-    const int *listeners; // settings->n_listen descriptors
-    uint32_t index;       // 1..workers, for the log
-    uint32_t generation;  // unique in the life of the master
-    int ready_fd;         // one byte is written here when requests are taken
-    int lifeline_fd;      // reads an end when the master is gone
+    const int *listeners;     // settings->n_listen descriptors
+    uint32_t index;           // 1..workers, for the log
+    uint32_t generation;      // unique in the life of the master
+    int ready_fd;             // one byte is written here when requests are taken
+    int lifeline_fd;          // reads an end when the master is gone
     struct sm_reload *reload; // NULL without `autoreload`
 };
 

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "py/error.h"
-#include "py/fields.h"
+#include "proto/fields.h"
 
 // --- watching ---
 
@@ -75,12 +75,16 @@ void smpy_reload_start(struct smpy_app *app, struct sm_engine *engine) {
     }
 }
 
-void smpy_reload_stop(struct smpy_app *app) {
-    PyObject *stopped = app->watcher == NULL ? NULL : PyObject_CallMethod(app->watcher, "stop", NULL);
-    if (app->watcher != NULL && stopped == NULL) {
-        smpy_error_log("autoreload: the watcher could not be ended");
+static void call_watcher(const struct smpy_app *app, const char *method) {
+    PyObject *done = app->watcher == NULL ? NULL : PyObject_CallMethod(app->watcher, method, NULL);
+    if (app->watcher != NULL && done == NULL) {
+        smpy_error_log("autoreload: the watcher fails");
     }
-    Py_XDECREF(stopped);
+    Py_XDECREF(done);
+}
+
+void smpy_reload_stop(struct smpy_app *app) {
+    call_watcher(app, "stop");
     Py_CLEAR(app->watcher);
 }
 
@@ -203,6 +207,7 @@ int smpy_reload_started(struct smpy_app *app, int status) {
         return status;
     }
     if (status == 0) {
+        call_watcher(app, "look"); // before anybody can know that the worker is ready
         sm_failure_clear(&app->reload->failure);
         return 0;
     }
@@ -214,5 +219,6 @@ int smpy_reload_started(struct smpy_app *app, int status) {
     app->handler = NULL;
     app->base.streams = false;
     app->iface = &broken;
+    call_watcher(app, "look");
     return 0;
 }

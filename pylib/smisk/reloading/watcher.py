@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from importlib import import_module
+from importlib.util import cache_from_source
 
 from .watch import Failure, Watch
 
@@ -38,6 +40,13 @@ class Watcher(threading.Thread):
         self._watch = watch
         self._tell = tell
         self._stopping = threading.Event()
+        self._lock = threading.Lock()  # of the watch and of what follows
+        self._pending: list[str] = []
+
+    def look(self) -> None:
+        """Takes note of everything as it is now, for any thread; what has changed is told by ours."""
+        with self._lock:
+            self._pending += self._watch.scan()
 
     def stop(self) -> None:
         """Ends the thread and waits for its end."""
@@ -59,13 +68,17 @@ class Watcher(threading.Thread):
         pause = TICK
         while not self._stopping.wait(pause):
             before = time.thread_time()
-            self._look()
+            self._tell_changes()
             pause = min(max(TICK, (time.thread_time() - before) * SHARE), LONGEST)
 
     def _look_when_told(self, library: Any) -> None:
         """Until the folders are others than those that were given to the library."""
         folders = self._watch.folders
         there = [folder for folder in folders if os.path.isdir(folder)]
+        if not there:
+            self._stopping.wait(TICK)
+            self._tell_changes()
+            return
         looked = time.monotonic()
         told = library.watch(
             *there,
@@ -81,24 +94,38 @@ class Watcher(threading.Thread):
         for moved in told:
             now = time.monotonic()
             if moved or self._watch.has_news() or now - looked > SAFETY:
-                self._look()
+                self._tell_changes()
                 looked = now
                 if self._watch.folders != folders:
                     break
 
-    def _look(self) -> None:
-        changed = self._watch.scan()
-        if not changed:
+    def _take(self) -> list[str]:
+        self.look()
+        with self._lock:
+            taken, self._pending = self._pending, []
+        return taken
+
+    def _tell_changes(self) -> None:
+        names = dict.fromkeys(self._take())
+        if not names:
             return
-        names = dict.fromkeys(changed)
         for _ in range(MAX_SETTLES):
             if self._stopping.wait(SETTLE):
                 return
-            more = self._watch.scan()
+            more = self._take()
             if not more:
                 break
             names |= dict.fromkeys(more)
+        _drop_bytecode(names)
         self._tell(_sentence([*names]))
+
+
+def _drop_bytecode(paths: Iterable[str]) -> None:
+    """Python knows stale bytecode by the source's size and its time in whole seconds: too coarse for quick changes."""
+    for path in paths:
+        if path.endswith(".py"):
+            with suppress(OSError, NotImplementedError):
+                os.unlink(cache_from_source(path))
 
 
 def _sentence(paths: list[str]) -> str:
