@@ -122,11 +122,14 @@ static int set_blocking(PyObject *self, PyObject *value, void *closure) {
 // The coroutine has ended; an exception is set when `result` is NULL. Goes on with the next one, or becomes idle.
 static void finish(struct smpy_carrier *carrier, PyObject *result) {
     struct smpy_job *job = carrier->job;
+    job->carrier = NULL;
     PyObject *next = job->done(job, result);
     Py_XSETREF(carrier->coroutine, next);
     if (next == NULL) {
         carrier->job = NULL;
         Py_CLEAR(carrier->context);
+    } else {
+        job->carrier = carrier;
     }
 }
 
@@ -439,7 +442,20 @@ void smpy_carrier_run(struct smpy_loop *loop, PyObject *awaitable, struct smpy_j
     carrier->coroutine = coroutine;
     carrier->context = context;
     carrier->job = job;
+    job->carrier = carrier;
     first_step(loop, carrier);
+}
+
+void smpy_carrier_cancel(struct smpy_job *job) {
+    struct smpy_carrier *carrier = job->carrier;
+    if (carrier == NULL || carrier->task == NULL || carrier->loop == NULL) {
+        return;
+    }
+    PyObject *done = PyObject_CallMethodNoArgs(carrier->task, carrier->loop->name_cancel);
+    if (done == NULL) {
+        smpy_error_log("a request's task could not be cancelled");
+    }
+    Py_XDECREF(done);
 }
 
 void smpy_carrier_drop_spare(struct smpy_loop *loop) {

@@ -142,6 +142,8 @@ static void give_up(struct smpy_asgi *call, bool answered) {
     } else {
         sm_exchange_fail(exchange);
     }
+    smpy_await_wake(&call->app->loop, &call->receivers); // tasks that the application has left behind
+    smpy_await_wake(&call->app->loop, &call->senders);
     smpy_loop_kick(&call->app->loop);
 }
 

@@ -124,7 +124,8 @@ static bool is_async_iterable(PyObject *body) {
 // The pump has ended; an exception is set when `result` is NULL.
 static void after_pump(struct call *call, PyObject *result) {
     if (call->exchange == NULL) {
-        if (result == NULL && PyErr_ExceptionMatches(PyExc_ConnectionError)) {
+        if (result == NULL && (PyErr_ExceptionMatches(PyExc_ConnectionError) ||
+                               PyErr_ExceptionMatches(call->app->loop.cancelled_error))) {
             PyErr_Clear(); // ours: the client has gone
         } else if (result == NULL) {
             smpy_error_log(call->app->loaded.label);
@@ -259,6 +260,9 @@ static void async_abort(struct smpy_app *app, struct sm_exchange *exchange) {
         call_drop(call);
     } else {
         call->exchange = NULL;
+        if (call->returned != NULL && sm_list_empty(&call->writers)) {
+            smpy_carrier_cancel(&call->job); // the generator waits for what may never come
+        }
         smpy_await_wake(&app->loop, &call->writers);
     }
     if (request != NULL) {
