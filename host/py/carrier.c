@@ -77,9 +77,9 @@ static PyObject *carrier_get_loop(PyObject *self, PyObject *unused) {
 }
 
 // 1 when the future was cancelled by this. -1 with an exception.
-static int cancel_future(struct smpy_carrier *carrier, PyObject *future, PyObject *args) {
+static int cancel_future(struct smpy_carrier *carrier, PyObject *future, PyObject *args, PyObject *kwargs) {
     PyObject *cancel = PyObject_GetAttr(future, carrier->loop->name_cancel);
-    PyObject *answer = cancel == NULL ? NULL : PyObject_Call(cancel, args, NULL);
+    PyObject *answer = cancel == NULL ? NULL : PyObject_Call(cancel, args, kwargs);
     int cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     Py_XDECREF(cancel);
@@ -89,14 +89,13 @@ static int cancel_future(struct smpy_carrier *carrier, PyObject *future, PyObjec
 // The task is cancelled while it waits for us: what the request waits for is what has to be cancelled; without that
 // the task throws CancelledError into its next step.
 static PyObject *carrier_cancel(PyObject *self, PyObject *args, PyObject *kwargs) {
-    (void)kwargs;
     struct smpy_carrier *carrier = carrier_of(self);
     carrier->is_marked = true;
     if (carrier->loop == NULL) {
         Py_RETURN_FALSE;
     }
     if (carrier->yielded != NULL && carrier->yielded != Py_None) {
-        int cancelled = cancel_future(carrier, carrier->yielded, args);
+        int cancelled = cancel_future(carrier, carrier->yielded, args, kwargs);
         return cancelled < 0 ? NULL : PyBool_FromLong(cancelled);
     }
     if (wake(carrier) < 0) {
@@ -247,16 +246,16 @@ static PyObject *thrown(PyObject *args) {
     return NULL;
 }
 
-// A cancellation that comes before the task has taken what the first step waits for.
+// A cancellation that comes before the task has taken what the first step waits for. Its message goes along: anyio
+// tells by it whose cancellation it is.
 static int cancel_yielded(struct smpy_carrier *carrier, PyObject *error) {
-    PyObject *none = NULL;
     if (carrier->yielded == NULL || carrier->yielded == Py_None ||
         PyObject_IsInstance(error, carrier->loop->cancelled_error) != 1) {
         return 0;
     }
-    none = PyTuple_New(0);
-    int cancelled = none == NULL ? -1 : cancel_future(carrier, carrier->yielded, none);
-    Py_XDECREF(none);
+    PyObject *args = PyObject_GetAttrString(error, "args");
+    int cancelled = args == NULL ? -1 : cancel_future(carrier, carrier->yielded, args, NULL);
+    Py_XDECREF(args);
     return cancelled;
 }
 

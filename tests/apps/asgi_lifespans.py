@@ -22,9 +22,10 @@ async def says_failed(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.startup.failed", "message": "the database is away"})
 
 
-async def says_nonsense(scope: Any, receive: Any, send: Any) -> None:
+async def takes_all_for_http(scope: Any, receive: Any, send: Any) -> None:
+    """Knows of no other type, and is happy with any message."""
     await receive()
-    await send({"type": "http.response.start", "status": 200})
+    await answer(scope, send)
 
 
 async def raises_at_once(scope: Any, receive: Any, send: Any) -> None:

@@ -78,7 +78,7 @@ async def task_is_real() -> object:
     assert asyncio.current_task() is task
     assert task in asyncio.all_tasks()
     assert task.get_coro() is not None
-    repr(task)
+    assert "Task" in repr(task)
     task.get_stack()
     return "real"
 
@@ -336,7 +336,7 @@ async def pipes() -> object:
         writable, readable = asyncio.Event(), asyncio.Event()
         loop.add_writer(writing, writable.set)
         await asyncio.wait_for(writable.wait(), 5)
-        assert loop.remove_writer(writing)
+        loop.remove_writer(writing)
         assert not loop.remove_writer(writing)
         loop.add_reader(reading, readable.set)
         os.write(writing, b"x")
@@ -346,7 +346,7 @@ async def pipes() -> object:
         os.close(writing)  # its end is readable too
         writing = -1
         await asyncio.wait_for(readable.wait(), 5)
-        assert loop.remove_reader(reading)
+        loop.remove_reader(reading)
     finally:
         os.close(reading)
         if writing >= 0:

@@ -2,7 +2,6 @@
 """Native handlers that are `async def`: what they return, streams and those who leave them, mistakes."""
 
 import json
-import re
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ BOTH = ("--workers", "1", "--http", "127.0.0.1:0", "--fastcgi", "127.0.0.1:0", "
 KINDS: dict[str, tuple[int, str | None, bytes, tuple[str, str] | None]] = {
     "str": (200, "text/html; charset=utf-8", "<p>grün</p>".encode(), None),
     "bytes": (200, "application/octet-stream", b"\x00\xff", None),
-    "dict": (200, "application/json", b'{"a": [1, null, true]}', None),
+    "dict": (200, "application/json", b'{"a":[1,null,true]}', None),
     "none": (204, None, b"", None),
     "tuple": (201, "text/x-made", b"made", ("x-one", "1")),
     "response": (202, "text/x-ready", b"ready", ("x-four", "4")),
@@ -170,5 +169,4 @@ def test_show_traceback_shows_it(smiskd: Callable[..., Smiskd]) -> None:
     daemon.expect_log("LookupError: no such thing")
     with RawHTTP(daemon.http) as raw:
         answer = raw.request(get("/fail"))
-        assert answer.status == 500
-        assert re.search(rb"LookupError: no such thing", answer.body)
+        assert (answer.status, b"no such thing" in answer.body) == (500, True)
