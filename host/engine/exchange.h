@@ -90,8 +90,8 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len);
 int sm_exchange_upgrade(struct sm_exchange *exchange, struct sm_str protocol);
 // Commits it. From now on sm_exchange_body_read gives what the client sends, and writes go out as they are.
 int sm_exchange_tunnel(struct sm_exchange *exchange);
-// Of an upgraded connection: `notice` tells SM_NOTICE_ALARM after `timeout_ms`, once; 0: not at all. Replaces the alarm
-// before it.
+// Of an upgraded connection: `notice` tells SM_NOTICE_ALARM after `timeout_ms`, once; 0: not at all. Replaces the
+// alarm before it.
 void sm_exchange_alarm(struct sm_exchange *exchange, uint64_t timeout_ms);
 bool sm_exchange_committed(const struct sm_exchange *exchange);
 // Begins an interim response (1xx but 101; RFC 9110 15.2, 103: RFC 8297), before the final one is begun; its fields
