@@ -21,13 +21,12 @@
 #include <unistd.h>
 
 #include "fcgiload_request.h"
+#include "latency.h"
 
 enum {
     BATCH = 256,
     BUFFER_LEN = 64 * 1024,
     MAX_CONNECT_ERRORS = 5000, // then the run ends: nobody listens
-    LATENCY_SUB = 64,          // cells for each power of two of nanoseconds: 1.6 % wide
-    LATENCY_CELLS = 64 * LATENCY_SUB,
 };
 
 static const uint64_t SECOND = 1000000000;
@@ -74,8 +73,7 @@ struct results {
     uint64_t timeouts;
     uint64_t stderr_bytes;
     uint64_t elapsed;
-    uint64_t max_latency;
-    uint64_t latencies[LATENCY_CELLS];
+    struct latencies latencies;
 };
 
 struct load {
@@ -101,42 +99,6 @@ static uint64_t clock_now(void) {
 static void die(const char *what) {
     perror(what);
     exit(1);
-}
-
-// ---- latencies
-
-static size_t latency_cell(uint64_t value) {
-    if (value < LATENCY_SUB) {
-        return (size_t)value;
-    }
-    unsigned shift = 63 - (unsigned)__builtin_clzll(value) - 6;
-    return (size_t)(shift + 1) * LATENCY_SUB + (size_t)(value >> shift) - LATENCY_SUB;
-}
-
-static uint64_t latency_of_cell(size_t cell) {
-    if (cell < LATENCY_SUB) {
-        return cell;
-    }
-    return (uint64_t)(cell % LATENCY_SUB + LATENCY_SUB) << (cell / LATENCY_SUB - 1);
-}
-
-static double latency_quantile_us(const struct results *results, double quantile) {
-    uint64_t wanted = (uint64_t)((double)results->done * quantile);
-    uint64_t seen = 0;
-    for (size_t cell = 0; cell < LATENCY_CELLS; cell++) {
-        seen += results->latencies[cell];
-        if (seen > wanted) {
-            return (double)latency_of_cell(cell) / 1000;
-        }
-    }
-    return 0;
-}
-
-static void latency_add(struct results *results, uint64_t value) {
-    results->latencies[latency_cell(value)]++;
-    if (value > results->max_latency) {
-        results->max_latency = value;
-    }
 }
 
 // ---- connections
@@ -304,7 +266,7 @@ static void answer_end(struct load *load, struct conn *conn) {
     bool length = load->options.expect < 0 || conn->body_len == (uint64_t)load->options.expect;
     results->wrong += !(status && length && conn->in_body);
     results->done++;
-    latency_add(results, clock_now() - conn->started);
+    latency_add(&results->latencies, clock_now() - conn->started);
     conn->fresh = false;
     bool unsent = conn->state == SENDING;
     conn->state = ENDED;
@@ -445,9 +407,9 @@ static void results_print(const struct load *load) {
               "stderr bytes %llu\n";
     typedef unsigned long long number;
     printf(format, (number)r->done, (number)errors_of(r), seconds, (double)r->done / seconds,
-           latency_quantile_us(r, 0.5), latency_quantile_us(r, 0.99), (double)r->max_latency / 1000,
-           (number)r->reconnects, (number)r->connect_errors, (number)r->broken, (number)r->malformed,
-           (number)r->wrong, (number)r->timeouts, (number)r->stderr_bytes);
+           latency_quantile_us(&r->latencies, 0.5), latency_quantile_us(&r->latencies, 0.99),
+           (double)r->latencies.longest / 1000, (number)r->reconnects, (number)r->connect_errors, (number)r->broken,
+           (number)r->malformed, (number)r->wrong, (number)r->timeouts, (number)r->stderr_bytes);
 }
 
 // ---- the command line

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The lower limit: a fixed answer from one plain epoll loop, over HTTP/1.1 or FastCGI. It looks for the request's end
-// and for nothing else, so what it costs is what the kernel costs; every server's cost is told as a ratio to it.
+// and for nothing else, so what it costs is what the kernel costs; every server's cost is told as a ratio to it. Over
+// HTTP the answer can have any length (--answer), or be the request's own body of a length known beforehand (--echo).
 // With --workers it also compares the ways in which several processes can share one address. bench/run.py starts it;
 // SIGTERM ends it, and the counters of each worker are then written to standard output as one JSON object.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,18 +16,18 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "limit_listener.h"
 #include "limit_options.h"
 
 enum {
-    BACKLOG = 4096,
     BATCH = 256,
     BUFFER_LEN = 64 * 1024,
     TAIL_LEN = 3, // bytes of "\r\n\r\n" that one read may leave to the next
+    HTTP_HEAD_CAP = 256,
     FCGI_HEADER_LEN = 8,
     FCGI_BEGIN = 1,
     FCGI_END = 3,
@@ -39,12 +37,15 @@ enum {
 };
 
 #define BODY "Hello, world!"
-#define BODY_LEN "13"
+#define BODY_LEN "13" // over FastCGI; over HTTP the length is an option
 #define CONTENT_TYPE "text/html; charset=utf-8"
 
 // One connection; the table of them is indexed by descriptor.
 struct conn {
     char tail[TAIL_LEN]; // HTTP: the last bytes of the read before
+    char *echo;          // HTTP with --echo: the answer, head and then the request's body
+    size_t missing;      // HTTP with --echo: bytes of the request's body still to come
+    size_t unsent;       // HTTP: bytes at the answer's end that the socket did not take
     bool keep;           // FastCGI: FCGI_KEEP_CONN was set
     uint8_t header_len;  // FastCGI: bytes of `header` that have come
     uint8_t header[FCGI_HEADER_LEN];
@@ -72,9 +73,10 @@ struct loop {
     size_t conns_len;
     int epoll_fd;
     time_t now;
+    char *http; // head and body
+    size_t http_head_len;
     size_t http_len;
     size_t fcgi_len;
-    char http[512];
     char fcgi[512];
     char buffer[TAIL_LEN + BUFFER_LEN];
 };
@@ -93,15 +95,33 @@ static void die(const char *what) {
 
 // ---- answers
 
-static void http_answer_make(struct loop *loop) {
+// The body follows the head, which is written anew each second and always has the same length.
+static void http_head_make(struct loop *loop) {
     char date[64];
+    char head[HTTP_HEAD_CAP];
     struct tm parts;
     gmtime_r(&loop->now, &parts);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    loop->http_len = (size_t)snprintf(loop->http, sizeof loop->http,
-                                      "HTTP/1.1 200 OK\r\nDate: %s\r\nServer: limit\r\nContent-Type: " CONTENT_TYPE
-                                      "\r\nContent-Length: " BODY_LEN "\r\n\r\n" BODY,
-                                      date);
+    loop->http_head_len =
+        (size_t)snprintf(head, sizeof head,
+                         "HTTP/1.1 200 OK\r\nDate: %s\r\nServer: limit\r\nContent-Type: " CONTENT_TYPE
+                         "\r\nContent-Length: %zu\r\n\r\n",
+                         date, loop->options->body_len);
+    memcpy(loop->http, head, loop->http_head_len);
+}
+
+// With --echo the body stands in each connection, so that of the loop is never sent.
+static void http_answer_make(struct loop *loop) {
+    size_t body_len = loop->options->body_len;
+    loop->http = malloc(HTTP_HEAD_CAP + body_len);
+    if (loop->http == NULL) {
+        die("malloc");
+    }
+    http_head_make(loop);
+    for (size_t i = 0; i < body_len; i++) {
+        loop->http[loop->http_head_len + i] = BODY[i % (sizeof BODY - 1)];
+    }
+    loop->http_len = loop->http_head_len + body_len;
 }
 
 static char *fcgi_header_put(char *out, uint8_t type, size_t content_len) {
@@ -144,9 +164,57 @@ static void request_count(struct loop *loop) {
     }
 }
 
-// An answer fits the send buffer of any client that reads; one that does not is dropped.
+static void conn_watch(struct loop *loop, int operation, int fd, enum protocol protocol, uint32_t events) {
+    uint32_t edge = loop->options->level ? 0 : EPOLLET;
+    struct epoll_event event = {.events = events | EPOLLRDHUP | edge,
+                                .data.u64 = (uint64_t)protocol << 32 | (uint32_t)fd};
+    if (epoll_ctl(loop->epoll_fd, operation, fd, &event) < 0) {
+        die("epoll_ctl");
+    }
+}
+
+// A FastCGI answer fits the send buffer of any client that reads; a connection that does not take it is dropped.
 static bool answer_send(int fd, const char *answer, size_t len) {
     return send(fd, answer, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+// Sends the last `unsent` bytes of the answer; what the socket does not take waits for it.
+static bool http_send(struct loop *loop, int fd) {
+    struct conn *conn = &loop->conns[fd];
+    const char *answer = conn->echo != NULL ? conn->echo : loop->http;
+    ssize_t sent = send(fd, answer + loop->http_len - conn->unsent, conn->unsent, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+        return false;
+    }
+    conn->unsent -= sent < 0 ? 0 : (size_t)sent;
+    return true;
+}
+
+static bool http_answer(struct loop *loop, int fd) {
+    struct conn *conn = &loop->conns[fd];
+    if (conn->echo != NULL) {
+        memcpy(conn->echo, loop->http, loop->http_head_len);
+    }
+    request_count(loop);
+    conn->unsent = loop->http_len;
+    if (!http_send(loop, fd)) {
+        return false;
+    }
+    if (conn->unsent > 0) {
+        conn_watch(loop, EPOLL_CTL_MOD, fd, HTTP, EPOLLOUT);
+    }
+    return true;
+}
+
+// Goes on with an answer; when it is out, the next request is waited for. Nothing of it was read meanwhile.
+static bool http_resume(struct loop *loop, int fd) {
+    if (!http_send(loop, fd)) {
+        return false;
+    }
+    if (loop->conns[fd].unsent == 0) {
+        conn_watch(loop, EPOLL_CTL_MOD, fd, HTTP, EPOLLIN);
+    }
+    return true;
 }
 
 // ---- requests; each function answers what `len` bytes at `data` complete, and false means: close
@@ -158,8 +226,8 @@ static bool http_feed(struct loop *loop, int fd, size_t len) {
     memcpy(loop->buffer, conn->tail, TAIL_LEN);
     while ((at = memmem(at, (size_t)(end - at), "\r\n\r\n", 4)) != NULL) {
         at += 4;
-        request_count(loop);
-        if (!answer_send(fd, loop->http, loop->http_len)) {
+        // Load with large answers sends one request at a time; one that came early has nowhere to wait.
+        if (conn->unsent > 0 || !http_answer(loop, fd)) {
             return false;
         }
         if (at == end) {
@@ -169,6 +237,30 @@ static bool http_feed(struct loop *loop, int fd, size_t len) {
     }
     memcpy(conn->tail, end - TAIL_LEN, TAIL_LEN);
     return true;
+}
+
+// With --echo: the body goes straight to its place behind the head of the answer. Requests come one at a time.
+static bool echo_feed(struct loop *loop, int fd, size_t len) {
+    struct conn *conn = &loop->conns[fd];
+    const char *at = loop->buffer + TAIL_LEN;
+    const char *end = at + len;
+    if (conn->missing == 0) {
+        memcpy(loop->buffer, conn->tail, TAIL_LEN);
+        at = memmem(loop->buffer, TAIL_LEN + len, "\r\n\r\n", 4);
+        if (at == NULL) {
+            memcpy(conn->tail, end - TAIL_LEN, TAIL_LEN);
+            return true;
+        }
+        at += 4;
+        memset(conn->tail, 0, TAIL_LEN);
+        conn->missing = loop->options->body_len;
+    }
+    if ((size_t)(end - at) > conn->missing || conn->unsent > 0) {
+        return false;
+    }
+    memcpy(conn->echo + loop->http_len - conn->missing, at, (size_t)(end - at));
+    conn->missing -= (size_t)(end - at);
+    return conn->missing > 0 || http_answer(loop, fd);
 }
 
 static bool fcgi_answer(struct loop *loop, int fd) {
@@ -226,6 +318,13 @@ static bool fcgi_feed(struct loop *loop, int fd, size_t len) {
 
 // ---- the loop
 
+static bool conn_feed(struct loop *loop, int fd, enum protocol protocol, size_t len) {
+    if (protocol == FASTCGI) {
+        return fcgi_feed(loop, fd, len);
+    }
+    return loop->options->echo ? echo_feed(loop, fd, len) : http_feed(loop, fd, len);
+}
+
 // Reads until the kernel has no more; a short read proves that without another system call.
 static bool conn_read(struct loop *loop, int fd, enum protocol protocol) {
     for (;;) {
@@ -233,7 +332,7 @@ static bool conn_read(struct loop *loop, int fd, enum protocol protocol) {
         if (got <= 0) {
             return got < 0 && errno == EAGAIN;
         }
-        if (!(protocol == HTTP ? http_feed(loop, fd, (size_t)got) : fcgi_feed(loop, fd, (size_t)got))) {
+        if (!conn_feed(loop, fd, protocol, (size_t)got)) {
             return false;
         }
         if (got < BUFFER_LEN) {
@@ -242,17 +341,10 @@ static bool conn_read(struct loop *loop, int fd, enum protocol protocol) {
     }
 }
 
-static void conn_watch(struct loop *loop, int fd, enum protocol protocol) {
-    uint32_t edge = loop->options->level ? 0 : EPOLLET;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | edge,
-                                .data.u64 = (uint64_t)protocol << 32 | (uint32_t)fd};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-        die("epoll_ctl");
-    }
-}
-
 static void conn_close(struct loop *loop, int fd) {
     close(fd);
+    free(loop->conns[fd].echo);
+    loop->conns[fd].echo = NULL;
     loop->counters->closes++;
 }
 
@@ -265,8 +357,11 @@ static void conn_open(struct loop *loop, int fd, enum protocol protocol) {
     }
     loop->counters->accepts++;
     memset(&loop->conns[fd], 0, sizeof loop->conns[fd]);
+    if (loop->options->echo && (loop->conns[fd].echo = malloc(loop->http_len)) == NULL) {
+        die("malloc");
+    }
     if (protocol == HTTP || conn_read(loop, fd, protocol)) {
-        conn_watch(loop, fd, protocol);
+        conn_watch(loop, EPOLL_CTL_ADD, fd, protocol, EPOLLIN);
     } else {
         conn_close(loop, fd);
     }
@@ -350,7 +445,8 @@ static void event_handle(struct loop *loop, const struct epoll_event *event) {
         listener_ready(loop, &loop->options->listeners[low]);
         return;
     }
-    bool alive = conn_read(loop, (int)low, (enum protocol)high);
+    bool is_unsent = loop->conns[low].unsent > 0;
+    bool alive = is_unsent ? http_resume(loop, (int)low) : conn_read(loop, (int)low, (enum protocol)high);
     if (!alive || (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         conn_close(loop, (int)low);
     }
@@ -363,7 +459,7 @@ static void loop_run(struct loop *loop) {
         time_t now = time(NULL);
         if (now != loop->now) {
             loop->now = now;
-            http_answer_make(loop);
+            http_head_make(loop);
         }
         for (int i = 0; i < count; i++) {
             event_handle(loop, &events[i]);
@@ -395,61 +491,9 @@ static void worker_run(const struct options *options, struct counters *counters,
     fcgi_answer_make(loop);
     loop_stand_up(loop);
     loop_run(loop);
+    free(loop->http);
     free(loop->conns);
     free(loop);
-}
-
-// ---- listeners
-
-static socklen_t address_parse(const char *text, struct sockaddr_storage *out) {
-    memset(out, 0, sizeof *out);
-    if (strncmp(text, "unix:", 5) == 0) {
-        struct sockaddr_un *local = (struct sockaddr_un *)out;
-        local->sun_family = AF_UNIX;
-        snprintf(local->sun_path, sizeof local->sun_path, "%s", text + 5);
-        unlink(local->sun_path);
-        return sizeof *local;
-    }
-    const char *colon = strrchr(text, ':');
-    char host[64] = "127.0.0.1";
-    if (colon != NULL && colon > text) {
-        snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
-    }
-    struct sockaddr_in *inet = (struct sockaddr_in *)out;
-    inet->sin_family = AF_INET;
-    inet->sin_port = htons((uint16_t)atoi(colon == NULL ? text : colon + 1));
-    if (inet_pton(AF_INET, host, &inet->sin_addr) != 1) {
-        fprintf(stderr, "limit: not an IPv4 address: %s\n", host);
-        exit(2);
-    }
-    return sizeof *inet;
-}
-
-// Options of a listener are inherited by what it accepts, so TCP_NODELAY costs nothing here.
-static void listener_open(struct listener *listener, enum sharing sharing) {
-    struct sockaddr_storage address;
-    socklen_t address_len = address_parse(listener->address, &address);
-    int on = 1;
-    listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener->fd < 0) {
-        die("socket");
-    }
-    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (sharing == REUSEPORT) {
-        setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    }
-    if (address.ss_family == AF_INET) {
-        setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-    if (bind(listener->fd, (struct sockaddr *)&address, address_len) < 0 || listen(listener->fd, BACKLOG) < 0) {
-        die(listener->address);
-    }
-}
-
-static void listeners_open(struct options *options) {
-    for (int i = 0; i < options->listener_count; i++) {
-        listener_open(&options->listeners[i], options->sharing);
-    }
 }
 
 // ---- processes
@@ -494,7 +538,8 @@ static void counters_print(const struct counters *counters, int count) {
 }
 
 int main(int argc, char **argv) {
-    struct options options = {.workers = 1, .sharing = SHARED, .accept_batch = 16, .balance = -1};
+    struct options options = {
+        .workers = 1, .sharing = SHARED, .accept_batch = 16, .balance = -1, .body_len = sizeof BODY - 1};
     options_parse(&options, argc, argv);
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGTERM, &action, NULL);

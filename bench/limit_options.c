@@ -9,7 +9,10 @@
 static const char usage[] =
     "usage: limit [--http ADDR] [--fastcgi ADDR] [--workers N] [--shared | --exclusive | --reuseport]\n"
     "             [--accept-batch N] [--rotate-every N] [--balance N] [--level] [--block-every N --block-ms N]\n"
-    "ADDR is PORT, HOST:PORT (IPv4) or unix:PATH\n";
+    "             [--answer BYTES | --echo BYTES]\n"
+    "ADDR is PORT, HOST:PORT (IPv4) or unix:PATH; --answer sets the length of the answer's body, --echo that of "
+    "each\n"
+    "request's, which is sent back; both are for HTTP only\n";
 
 static void listener_add(struct options *options, enum protocol protocol, const char *address) {
     if (options->listener_count == 2) {
@@ -17,6 +20,15 @@ static void listener_add(struct options *options, enum protocol protocol, const 
         exit(2);
     }
     options->listeners[options->listener_count++] = (struct listener){protocol, address, -1};
+}
+
+static bool has_fastcgi(const struct options *options) {
+    for (int i = 0; i < options->listener_count; i++) {
+        if (options->listeners[i].protocol == FASTCGI) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void option_set(struct options *options, int option) {
@@ -54,6 +66,15 @@ static void option_set(struct options *options, int option) {
     case 'n':
         options->block_every = strtoull(optarg, NULL, 10);
         break;
+    case 'B':
+        options->http_only = true;
+        options->body_len = strtoull(optarg, NULL, 10);
+        break;
+    case 'E':
+        options->http_only = true;
+        options->echo = true;
+        options->body_len = strtoull(optarg, NULL, 10);
+        break;
     case 'm':
         options->block_ms = atol(optarg);
         break;
@@ -77,6 +98,8 @@ void options_parse(struct options *options, int argc, char **argv) {
         {"rotate-every", required_argument, NULL, 'o'},
         {"block-every", required_argument, NULL, 'n'},
         {"block-ms", required_argument, NULL, 'm'},
+        {"answer", required_argument, NULL, 'B'},
+        {"echo", required_argument, NULL, 'E'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -84,7 +107,7 @@ void options_parse(struct options *options, int argc, char **argv) {
         option_set(options, option);
     }
     if (optind != argc || options->listener_count == 0 || options->workers < 1 || options->workers > MAX_WORKERS ||
-        options->accept_batch < 1) {
+        options->accept_batch < 1 || (options->http_only && has_fastcgi(options))) {
         fputs(usage, stderr);
         exit(2);
     }

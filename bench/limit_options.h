@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { MAX_WORKERS = 64 };
@@ -27,6 +28,9 @@ struct options {
     uint64_t rotate_every; // accepts after which a worker goes to the end of the line of waiters; 0: never
     uint64_t block_every;  // every so many requests …
     long block_ms;         // … the loop stands still this long, like a handler that blocks
+    size_t body_len;       // HTTP: bytes of the answer's body
+    bool http_only;        // one of the options that only the HTTP answer knows was given
+    bool echo;             // HTTP: each request has a body of body_len bytes, which is the answer's
 };
 
 // Reads the command line into `options`, which holds the defaults; prints the usage and exits with 2 when it is

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Load on a server: wrk for HTTP, fcgiload for FastCGI, and the C programs of this folder built for it."""
+"""Load on a server: wrk for HTTP, fcgiload for FastCGI, wsload for WebSockets; the C programs are built for it."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -11,30 +12,33 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from report import say
+from workload import Workload
 
 __all__ = [
-    "MODES",
     "Figures",
     "Load",
     "LoadError",
     "cache_folder",
+    "fcgiload_figures",
     "free_port",
     "program",
     "take_turn",
     "wait_for_port",
+    "websocket_argv",
+    "wsload_figures",
 ]
 
 HERE = Path(__file__).resolve().parent
-MODES = {
-    "http": "HTTP, kept alive",
-    "fcgi-keep": "FastCGI, kept alive",
-    "fcgi-close": "FastCGI, one connection a request",
+PROGRAMS = {
+    "limit": ("limit.c", "limit_listener.c", "limit_options.c"),
+    "fcgiload": ("fcgiload.c", "fcgiload_request.c", "latency.c"),
+    "wsload": ("wsload.c", "wsload_frame.c", "wsload_options.c", "latency.c"),
 }
 UNITS_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
 
@@ -63,8 +67,8 @@ def take_turn() -> IO[str]:
 
 
 def program(name: str) -> Path:
-    """Path of bench/`name`.c, built with -O2; built anew when a source of this folder is newer."""
-    sources = [HERE / f"{name}.c", *sorted(HERE.glob(f"{name}_*.c"))]
+    """Path of one of PROGRAMS, built with -O2; built anew when a source or header of this folder is newer."""
+    sources = [HERE / source for source in PROGRAMS[name]]
     newest = max(path.stat().st_mtime for path in [*sources, *HERE.glob("*.h")])
     target = cache_folder() / "bin" / name
     if not target.exists() or target.stat().st_mtime < newest:
@@ -130,24 +134,59 @@ def fcgiload_figures(text: str) -> Figures:
     return Figures(**{name: values[name] for name in names})
 
 
+def wsload_figures(text: str) -> Figures:
+    """Read one of wsload's reports (with --json); messages count as requests."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise LoadError(f"wsload: {text.strip()[-200:] or 'no output'}") from error
+    return Figures(
+        requests=values["messages"],
+        errors=values["errors"],
+        requests_per_second=values["messages_per_second"],
+        p50_us=values["p50_us"],
+        p99_us=values["p99_us"],
+        max_us=values["max_us"],
+    )
+
+
+def websocket_argv(workload: Workload, address: str, connections: int, *options: str) -> list[str]:
+    """Command line of wsload, with --json."""
+    fixed = ["--json", "-c", str(connections), "--path", workload.path]
+    return [str(program("wsload")), *fixed, *options, address]
+
+
+def wrk_script(workload: Workload) -> list[str]:
+    """Options of wrk for a request with a body: a script that sets it once, so that Lua costs nothing later."""
+    if not workload.body:
+        return []
+    script = cache_folder() / f"{workload.name}.lua"
+    body = "".join(f"\\{byte:03d}" for byte in workload.body)
+    script.write_text(
+        f'wrk.method = "POST"\nwrk.body = "{body}"\nwrk.headers["Content-Type"] = "{workload.content_type}"\n'
+    )
+    return ["-s", str(script)]
+
+
 @dataclass(frozen=True)
 class Load:
-    """How to load a server: the mode (a key of MODES), connections at once, and the cores to do it on."""
+    """How to load a server: with what, over how many connections at once, on which cores."""
 
-    mode: str
+    workload: Workload
     connections: int
     cores: tuple[int, ...]
 
     def argv(self, address: str, seconds: float) -> list[str]:
-        """Command line of the generator for the server at `address` (HOST:PORT)."""
-        if self.mode == "http":
+        """Command line of the generator for the server at `address` (HOST:PORT); not for WebSockets."""
+        if self.workload.protocol == "http":
             wrk = shutil.which("wrk")
             if wrk is None:
                 raise LoadError("wrk is not installed")
             whole = max(1, round(seconds))
-            return [wrk, "-t1", f"-c{self.connections}", f"-d{whole}s", "--latency", f"http://{address}/"]
+            options = ["-t1", f"-c{self.connections}", f"-d{whole}s", "--timeout", "10s", "--latency"]
+            return [wrk, *options, *wrk_script(self.workload), f"http://{address}{self.workload.path}"]
         argv = [str(program("fcgiload")), "--json", "-c", str(self.connections), "-d", str(seconds)]
-        return [*argv, *(["--close"] if self.mode == "fcgi-close" else []), address]
+        return [*argv, *(["--close"] if self.workload.protocol == "fcgi-close" else []), address]
 
     def run(self, address: str, seconds: float) -> Figures:
         """Load the server for `seconds` (wrk: whole ones); raises LoadError when nothing was answered."""
@@ -157,40 +196,57 @@ class Load:
             text=True,
             timeout=seconds + 60,
             check=False,
-            preexec_fn=lambda: os.sched_setaffinity(0, set(self.cores)),
+            preexec_fn=self.bind,
         )
-        read = wrk_figures if self.mode == "http" else fcgiload_figures
-        figures = read(done.stdout or done.stderr)
-        if figures.requests == 0:
-            raise LoadError(f"no request was answered ({figures.errors} errors)")
-        return figures
+        read = wrk_figures if self.workload.protocol == "http" else fcgiload_figures
+        return checked(read(done.stdout or done.stderr))
 
-    def probe(self, address: str) -> None:
-        """Check one answer: its status and its body; raises LoadError."""
-        if self.mode == "http":
-            http_probe(address)
+    def bind(self) -> None:
+        """Keep this process on the load's cores."""
+        os.sched_setaffinity(0, set(self.cores))
+
+    @contextlib.contextmanager
+    def session(self, address: str) -> Iterator[Callable[[float], Figures]]:
+        """A function that loads the server for some seconds, as often as it is called.
+
+        WebSockets are opened before and closed after; other loads connect anew for each call.
+        """
+        if self.workload.protocol != "websocket":
+            yield lambda seconds: self.run(address, seconds)
             return
-        argv = [str(program("fcgiload")), "--json", "-c", "1", "-n", "3", "--timeout", "3", address]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-        figures = fcgiload_figures(done.stdout or done.stderr)
-        if figures.errors or not figures.requests:
-            raise LoadError(f"wrong answers: {done.stdout.strip()}")
+        argv = websocket_argv(self.workload, address, self.connections, "--steps")
+        with subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=self.bind
+        ) as child:
+            try:
+                yield websocket_steps(child)
+                child.communicate(timeout=60)
+            finally:
+                child.kill()
 
 
-def http_probe(address: str) -> None:
-    """Check that GET / is answered with 200 and the 13 bytes."""
-    host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=3) as client:
-        client.sendall(f"GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
-        answer = b""
-        deadline = time.monotonic() + 3
-        while b"Hello, world!" not in answer and time.monotonic() < deadline:
-            piece = client.recv(65536)
-            if not piece:
-                break
-            answer += piece
-    if not (answer.startswith(b"HTTP/1.1 200") and answer.count(b"Hello, world!") == 1):
-        raise LoadError(f"wrong answer: {answer[:100]!r}")
+def websocket_steps(child: subprocess.Popen[str]) -> Callable[[float], Figures]:
+    """The function of a session with wsload; raises LoadError when not all connections came about."""
+    to_child, from_child = child.stdin, child.stdout
+    if to_child is None or from_child is None:
+        raise LoadError("wsload has no pipes")
+    opening = wsload_figures(from_child.readline())
+    if opening.errors:
+        raise LoadError(f"{opening.errors} WebSockets were not opened")
+
+    def run(seconds: float) -> Figures:
+        to_child.write(f"{seconds}\n")
+        to_child.flush()
+        return checked(wsload_figures(from_child.readline()))
+
+    return run
+
+
+def checked(figures: Figures) -> Figures:
+    """The same figures; raises LoadError when there is nothing in them."""
+    if figures.requests == 0:
+        raise LoadError(f"no request was answered ({figures.errors} errors)")
+    return figures
 
 
 def wait_for_port(address: str, is_alive: Callable[[], bool], seconds: float = 20) -> None:

@@ -11,14 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from environment import environment
 from load import Load, LoadError, cache_folder, take_turn
 from process import Process, raise_file_limit, tree, usable_cores
 from report import GREEN, RED, Report, say
-from server import Running, Server, environment, limit_server, smiskd_server
+from server import Running, Server, limit_server, smiskd_server
+from workload import WORKLOADS
 
 __all__ = ["main"]
 
 HERE = Path(__file__).resolve().parent
+HTTP = WORKLOADS["http"]
 MIB = 1 << 20
 MAX_WORKER_BYTES = 4 * MIB
 MAX_CONNECTION_BYTES = 1024
@@ -97,13 +100,13 @@ def bare_python_bytes(python: str, core: int) -> dict[str, int]:
 
 def compare_worker(report: Report, server: Server, options: argparse.Namespace) -> bool:
     """Table of the worker beside a bare Python; whether the target is kept."""
-    python = options.python or str(environment("bare") / "python")
+    python = options.python or str(environment("bare") / "bin/python")
     bare = bare_python_bytes(python, options.server_core)
-    running = server.start("http", [options.server_core])
+    running = server.start(HTTP, [options.server_core])
     try:
         settle(running.process)
         fresh = running.process.memory_bytes(worker_pid(running.process.pid))
-        Load("http", 64, (options.load_core,)).run(running.address, 2)
+        Load(HTTP, 64, (options.load_core,)).run(running.address, 2)
         settle(running.process)
         used = running.process.memory_bytes(worker_pid(running.process.pid))
     finally:
@@ -111,8 +114,8 @@ def compare_worker(report: Report, server: Server, options: argparse.Namespace) 
     rows = [["process, MiB", *KINDS]]
     named = {
         "python3, sleeping": bare,
-        f"{server.name} worker, ready": fresh,
-        f"{server.name} worker, after load": used,
+        f"{server.title} worker, ready": fresh,
+        f"{server.title} worker, after load": used,
     }
     for name, values in named.items():
         rows.append([name, *(f"{values[kind] / MIB:.2f}" for kind in KINDS)])
@@ -134,7 +137,7 @@ def private_bytes(running: Running) -> int:
 
 def weigh_connections(report: Report, running: Running, options: argparse.Namespace) -> bool:
     """Bytes of server memory for each idle connection; whether the target is kept."""
-    Load("http", 64, (options.load_core,)).run(running.address, 1)
+    Load(HTTP, 64, (options.load_core,)).run(running.address, 1)
     settle(running.process)
     before = private_bytes(running)
     idle = IdleConnections(running.address, options.idle)
@@ -163,7 +166,7 @@ def cost_us(running: Running, load: Load, seconds: float) -> float:
 
 def weigh_crowd(report: Report, running: Running, options: argparse.Namespace) -> bool:
     """Cost of a request beside no and beside many idle connections, by turns; whether the target is kept."""
-    load = Load("http", 64, (options.load_core,))
+    load = Load(HTTP, 64, (options.load_core,))
     alone, crowded = [], []
     for number in range(1, options.rounds + 1):
         alone.append(cost_us(running, load, options.seconds))
@@ -193,7 +196,7 @@ def weigh_crowd(report: Report, running: Running, options: argparse.Namespace) -
 
 def with_server(server: Server, core: int, step: Callable[[Running], bool]) -> bool:
     """Run one step against a newly started server."""
-    running = server.start("http", [core])
+    running = server.start(HTTP, [core])
     try:
         return step(running)
     finally:

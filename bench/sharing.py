@@ -24,6 +24,7 @@ from load import Figures, Load, take_turn
 from process import raise_file_limit, usable_cores
 from report import DIM, Report, say
 from server import limit_server
+from workload import WORKLOADS
 
 __all__ = ["main"]
 
@@ -52,7 +53,7 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Workload:
-    """What is asked of the workers: the load's mode, connections at once, further options of bench/limit."""
+    """What is asked of the workers: the load (a key of WORKLOADS), connections at once, further options of bench/limit."""
 
     title: str
     mode: str
@@ -98,10 +99,10 @@ def workloads(options: argparse.Namespace) -> list[Workload]:
 def measure(strategy: str, workload: Workload, options: argparse.Namespace) -> Sample:
     """Start the workers, load them, read their counters."""
     limit = limit_server("--workers", str(options.workers), *STRATEGIES[strategy], *workload.options)
-    running = limit.start(workload.mode, options.server_cores)
+    running = limit.start(WORKLOADS[workload.mode], options.server_cores)
     try:
         before, slept = running.process.cpu_seconds(), running.process.sleeps()
-        load = Load(workload.mode, workload.connections, tuple(options.load_cores))
+        load = Load(WORKLOADS[workload.mode], workload.connections, tuple(options.load_cores))
         figures = load.run(running.address, options.seconds)
         used, slept = running.process.cpu_seconds() - before, running.process.sleeps() - slept
     finally:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Runs hello_wsgi under bjoern on 127.0.0.1, port argv[1]; it has no command line."""
+"""Runs the module argv[1] under bjoern on 127.0.0.1, port argv[2]; it has no command line."""
 
+import importlib
 import sys
 
 import bjoern  # type: ignore[import-not-found,unused-ignore]
-from hello_wsgi import application
 
-bjoern.run(application, "127.0.0.1", int(sys.argv[1]))
+bjoern.run(importlib.import_module(sys.argv[1]).application, "127.0.0.1", int(sys.argv[2]))

@@ -30,8 +30,13 @@ int sm_engine_init(struct sm_engine *engine, const struct sm_settings *settings,
     sm_list_init(&engine->sessions);
     sm_list_init(&engine->ready);
     sm_list_init(&engine->yielded);
-    int r = sm_net_init(&engine->net);
+    int r = sm_trust_init(&engine->trust, settings->trusted_proxies);
     if (r < 0) {
+        return r;
+    }
+    r = sm_net_init(&engine->net);
+    if (r < 0) {
+        sm_trust_deinit(&engine->trust);
         return r;
     }
     if (app->ops->wait_enter != NULL) {
@@ -81,6 +86,7 @@ void sm_engine_deinit(struct sm_engine *engine) {
     sm_net_deinit(&engine->net);
     sm_exchange_drop_free(engine);
     sm_bytes_deinit(&engine->head);
+    sm_trust_deinit(&engine->trust);
     free(engine->ports);
     engine->ports = NULL;
 }

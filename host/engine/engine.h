@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "engine/app.h"
 #include "engine/settings.h"
+#include "engine/trust.h"
 #include "net/conn.h"
 #include "proto/http1.h"
 
@@ -28,6 +29,7 @@ struct sm_engine {
     const struct sm_settings *settings; // borrowed
     struct sm_app *app;                 // borrowed
     struct sm_http1_limits http_limits;
+    struct sm_trust trust; // trusted_proxies
     struct sm_port *ports;
     size_t n_ports;
     struct sm_list sessions;
@@ -47,7 +49,7 @@ struct sm_engine {
     bool log_paused; // said that descriptors have run out
 };
 
-// Prepares; borrows settings and app. 0 or -errno.
+// Prepares; borrows settings and app. 0 or -errno; -EINVAL: trusted_proxies, after a log line.
 int sm_engine_init(struct sm_engine *engine, const struct sm_settings *settings, struct sm_app *app);
 // Ends every exchange and connection; turns can still be made.
 void sm_engine_close(struct sm_engine *engine);

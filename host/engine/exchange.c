@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "engine/session.h"
 #include "net/listener.h"
+#include "proto/fields.h"
 
 // STREAM_AHEAD: bytes of a streamed body that may wait to be read.
 enum { POOL_MAX = 256, KEEP_BLOCK_CAP = 8192, CGI_EXTRA_FIELDS = 64, STREAM_AHEAD = 1 << 18 };
@@ -81,6 +82,7 @@ struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kin
     exchange->out_sent = 0;
     exchange->file.len = 0;
     exchange->trailers.len = 0;
+    exchange->origin.is_known = false;
     sm_list_init(&exchange->node);
     sm_list_init(&exchange->in_session);
     return exchange;
@@ -205,9 +207,35 @@ enum sm_role sm_exchange_role(const struct sm_exchange *exchange) {
 
 struct sm_str sm_exchange_peer(const struct sm_exchange *exchange, uint16_t *port_out) {
     struct sm_exchange *self = (struct sm_exchange *)(uintptr_t)exchange;
-    const struct sm_peer *peer = &exchange->session->conn.peer;
+    const struct sm_peer *peer = &exchange->session->client;
+    if (exchange->session->trusted && sm_trust_origin(self)->is_forwarded) {
+        peer = &self->origin.client;
+    } else if (exchange->head.kind == SM_HEAD_CGI) {
+        int64_t port = sm_str_number(sm_head_find(&exchange->head, SM_FIELD_NAME("", "REMOTE_PORT")));
+        *port_out = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+        return sm_head_find(&exchange->head, SM_FIELD_NAME("", "REMOTE_ADDR"));
+    }
     *port_out = peer->port;
     return (struct sm_str){self->peer, sm_peer_host(peer, self->peer)};
+}
+
+bool sm_exchange_is_https(const struct sm_exchange *exchange) {
+    if (exchange->session->trusted) {
+        return sm_trust_origin((struct sm_exchange *)(uintptr_t)exchange)->is_https;
+    }
+    return exchange->head.kind == SM_HEAD_CGI && sm_head_is_https(&exchange->head);
+}
+
+struct sm_str sm_exchange_host(const struct sm_exchange *exchange) {
+    if (!exchange->session->trusted) {
+        return (struct sm_str){NULL, 0};
+    }
+    const struct sm_origin *origin = sm_trust_origin((struct sm_exchange *)(uintptr_t)exchange);
+    return (struct sm_str){origin->host, origin->host_len};
+}
+
+bool sm_exchange_is_forwarded(const struct sm_exchange *exchange) {
+    return exchange->session->trusted && sm_trust_origin((struct sm_exchange *)(uintptr_t)exchange)->is_forwarded;
 }
 
 struct sm_str sm_exchange_local(const struct sm_exchange *exchange, uint16_t *port_out) {

@@ -55,9 +55,19 @@ bool sm_exchange_body_coming(const struct sm_exchange *exchange);
 // FCGI_DATA of a Filter (section 6.4); an empty body otherwise.
 const struct sm_body *sm_exchange_filter_data(const struct sm_exchange *exchange);
 enum sm_role sm_exchange_role(const struct sm_exchange *exchange);
-// Numeric text: "192.0.2.7", port 0 and empty host for a unix socket. Local is where the client connected to.
+// Who asks, as numeric text: "192.0.2.7"; port 0 where it is not known, empty for a unix socket or a hidden client.
+// Of FastCGI it is what the front server says (REMOTE_ADDR). Whom `trusted_proxies` names is believed about it
+// (trust.h). Local is where the client connected to. All of this is valid until the head is taken.
 struct sm_str sm_exchange_peer(const struct sm_exchange *exchange, uint16_t *port_out);
 struct sm_str sm_exchange_local(const struct sm_exchange *exchange, uint16_t *port_out);
+// Whether the client came over TLS, as far as somebody says who is believed.
+bool sm_exchange_is_https(const struct sm_exchange *exchange);
+// The authority that the client asked for ("example.com:8443"), said by a trusted proxy, sound; empty: the head's
+// `host` stands.
+struct sm_str sm_exchange_host(const struct sm_exchange *exchange);
+// Whether these come from the fields of a trusted proxy, so that a head of CGI variables that says otherwise is
+// wrong.
+bool sm_exchange_is_forwarded(const struct sm_exchange *exchange);
 // Text that names this request in the log, unique in the life of the server: "3f2a-00001c". At most 31 bytes.
 struct sm_str sm_exchange_id(struct sm_exchange *exchange);
 // Whether the client has left or aborted. Looks at the socket; one system call.

@@ -355,6 +355,9 @@ static bool sm_fcgi_has_room(struct sm_fcgi_session *session) {
 static size_t sm_fcgi_input(struct sm_conn *conn, const char *data, size_t len) {
     struct sm_fcgi_session *session = sm_fcgi_from(conn);
     size_t at = 0;
+    if (session->base.greets && !sm_trust_greet(&session->base, data, len, &at)) {
+        return at;
+    }
     for (bool on = true; on;) {
         struct sm_fcgi_event event;
         size_t used = 0;
@@ -449,7 +452,8 @@ static void sm_fcgi_timeout(struct sm_conn *conn, enum sm_conn_timeout which) {
         return;
     }
     if (session->n_exchanges == 0) {
-        if (conn->in.len > 0 || session->reader.in_record) {
+        sm_trust_late(&session->base);
+        if (!session->base.greets && (conn->in.len > 0 || session->reader.in_record)) {
             sm_log(SM_LOG_WARNING, "%s began a record that was not complete within header_timeout; closed", peer);
         }
         sm_conn_finish(conn, false);
@@ -584,7 +588,7 @@ struct sm_session *sm_fcgi_open(struct sm_engine *engine, int fd, const struct s
     }
     sm_conn_init(&session->base.conn, &engine->net, fd, &sm_fcgi_conn_ops);
     sm_session_init(&session->base, engine, &sm_fcgi_ops);
-    session->base.conn.peer = *peer;
+    sm_trust_meet(&session->base, peer);
     sm_list_init(&session->exchanges);
     session->overloaded = overloaded;
     sm_fcgi_arm(session);

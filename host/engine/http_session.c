@@ -160,6 +160,9 @@ static size_t sm_http_tunnel_in(struct sm_http_session *session, struct sm_str d
 static size_t sm_http_input(struct sm_conn *conn, const char *data, size_t len) {
     struct sm_http_session *session = sm_http_from(conn);
     size_t at = 0;
+    if (session->base.greets && !sm_trust_greet(&session->base, data, len, &at)) {
+        return at;
+    }
     if (session->current != NULL && session->current->tunnel) {
         return sm_http_tunnel_in(session, (struct sm_str){data, len});
     }
@@ -251,6 +254,7 @@ static void sm_http_timeout(struct sm_conn *conn, enum sm_conn_timeout which) {
     } else if (exchange != NULL && exchange->tunnel) {
         sm_exchange_notify(exchange, SM_NOTICE_ALARM);
     } else if (exchange == NULL || (exchange->phase == SM_PHASE_HEAD && conn->in.len == 0)) {
+        sm_trust_late(&session->base);
         sm_conn_finish(conn, false); // idle: nobody waits for an answer
     } else {
         bool head = exchange->phase == SM_PHASE_HEAD;
@@ -534,7 +538,7 @@ struct sm_session *sm_http_open(struct sm_engine *engine, int fd, const struct s
     }
     sm_conn_init(&session->base.conn, &engine->net, fd, &sm_http_conn_ops);
     sm_session_init(&session->base, engine, &sm_http_ops);
-    session->base.conn.peer = *peer;
+    sm_trust_meet(&session->base, peer);
     sm_conn_deadline(&session->base.conn, engine->settings->header_timeout);
     if (overloaded && sm_http_begin(session)) {
         sm_http_refuse(session, "", 0, 503, "max_connections are open");

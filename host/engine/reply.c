@@ -408,8 +408,8 @@ void sm_exchange_settle(struct sm_exchange *exchange) {
 }
 
 void sm_exchange_refuse(struct sm_exchange *exchange, int status, const char *reason) {
-    char peer[SM_ADDR_TEXT_MAX];
-    sm_peer_format(&exchange->session->conn.peer, peer);
+    char peer[SM_TRUST_TEXT_MAX];
+    sm_trust_format(exchange->session, peer);
     const struct sm_head *head = &exchange->head;
     const char *base = exchange->block.data;
     struct sm_str method = head->method.len == 0 ? SM_STR("-") : sm_span_in(head->method, base);

@@ -62,6 +62,7 @@ struct sm_exchange {
     uint32_t app_status;      // of an exchange that is ending
     struct sm_file file;      // what of a file is not queued yet; len 0: nothing
     struct sm_bytes trailers; // field lines, for a chunked body
+    struct sm_origin origin;
     char peer[SM_HOST_TEXT_MAX], local[SM_HOST_TEXT_MAX], id_text[32]; // filled when asked for
 };
 
@@ -101,9 +102,13 @@ struct sm_session {
     struct sm_conn conn;
     const struct sm_session_ops *ops;
     struct sm_engine *engine;
-    struct sm_list node; // engine->sessions
+    struct sm_list node;   // engine->sessions
+    struct sm_peer client; // who is connected: conn.peer, or whom a PROXY header named
     struct sm_peer local;
-    bool knows_local; // `local` was asked for and found
+    bool knows_local; // `local` was asked for and found, or a PROXY header said it
+    bool proxied;     // a PROXY header said both
+    bool trusted;     // the client's word counts: Forwarded, X-Forwarded-*
+    bool greets;      // a PROXY header may be the first to come
 };
 
 // Each takes the descriptor and starts a session; `overloaded`: one that only says so. NULL: no memory (fd closed).

@@ -34,6 +34,7 @@ static const struct entry sm_settings_table[] = {
     ENTRY(error_log, TEXT),
     ENTRY(temp_dir, TEXT),
     ENTRY(pythonpath, TEXTS),
+    ENTRY(trusted_proxies, TEXTS),
     ENTRY(workers, NUMBER32),
     ENTRY(threads, NUMBER32),
     ENTRY(umask, OCTAL),

@@ -27,7 +27,8 @@ struct sm_settings {
     char *root_path; // NULL: none; else begins with a slash and ends without one
     char *loop, *lifespan;
     char *chdir, *venv, *pidfile, *user, *group, *error_log, *temp_dir;
-    char **pythonpath; // NULL-terminated or NULL
+    char **pythonpath;      // NULL-terminated or NULL
+    char **trusted_proxies; // the same: addresses, networks, "unix"
     struct sm_listen *listen;
     size_t n_listen;
     uint32_t workers, threads;

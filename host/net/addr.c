@@ -98,9 +98,25 @@ void sm_peer_from(struct sm_peer *peer, const struct sm_addr *addr) {
     }
 }
 
+// Every request asks for it, and inet_ntop(3) goes through printf.
+static size_t sm_peer_host_v4(const uint8_t bytes[static 4], char *out) {
+    size_t len = 0;
+    for (int i = 0; i < 4; i++) {
+        if (i > 0) {
+            out[len++] = '.';
+        }
+        len += sm_u64_dec(out + len, bytes[i]);
+    }
+    out[len] = '\0';
+    return len;
+}
+
 size_t sm_peer_host(const struct sm_peer *peer, char out[static SM_HOST_TEXT_MAX]) {
     out[0] = '\0';
     if (peer->family != AF_UNIX) {
+        if (peer->family == AF_INET) {
+            return sm_peer_host_v4(peer->bytes, out);
+        }
         inet_ntop(peer->family, peer->bytes, out, SM_HOST_TEXT_MAX);
     }
     return strlen(out);

@@ -16,14 +16,11 @@
 #include "py/request.h"
 #include "py/signals.h"
 
-static const struct {
-    const struct smpy_iface *iface; // NULL: this version does not serve it
-    const char *description;
-} kinds[SMPY_KIND_COUNT] = {
-    [SMPY_KIND_NATIVE] = {&smpy_iface_native, "a native handler (a callable of one argument)"},
-    [SMPY_KIND_ASYNC] = {&smpy_iface_async, "an asynchronous handler (an async def of one argument)"},
-    [SMPY_KIND_WSGI] = {NULL, "a WSGI application (a callable of two arguments)"},
-    [SMPY_KIND_ASGI] = {&smpy_iface_asgi, "an ASGI application (an async def of three arguments)"},
+static const struct smpy_iface *const ifaces[SMPY_KIND_COUNT] = {
+    [SMPY_KIND_NATIVE] = &smpy_iface_native,
+    [SMPY_KIND_ASYNC] = &smpy_iface_async,
+    [SMPY_KIND_WSGI] = &smpy_iface_wsgi,
+    [SMPY_KIND_ASGI] = &smpy_iface_asgi,
 };
 
 static struct smpy_app *app_of(struct sm_app *app) {
@@ -73,16 +70,10 @@ static int open_module(struct smpy_app *app) {
     return 0;
 }
 
-static int choose_iface(struct smpy_app *app) {
-    app->iface = kinds[app->loaded.kind].iface;
-    if (app->iface == NULL) {
-        sm_log(SM_LOG_CRITICAL, "app: %s is %s; this version serves native handlers (a callable of one argument)",
-               app->loaded.label, kinds[app->loaded.kind].description);
-        return SM_EXIT_APP;
-    }
+static void choose_iface(struct smpy_app *app) {
+    app->iface = ifaces[app->loaded.kind];
     app->handler = app->loaded.handler;
     app->base.streams = app->iface->streams;
-    return 0;
 }
 
 // Calls a hook of the module if it has one. 0, or SM_EXIT_APP after having logged why.
@@ -140,7 +131,7 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
         status = smpy_load(app->settings->app, app->settings->interface, &app->loaded);
     }
     if (status == 0) {
-        status = choose_iface(app);
+        choose_iface(app);
     }
     if (status == 0 && app->iface->needs_loop) {
         status = smpy_loop_start(&app->loop, app, engine, app->settings->loop);
@@ -151,7 +142,9 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     if (status == 0 && app->iface->start != NULL) {
         status = app->iface->start(app);
     }
-    smpy_signals_take_back();
+    if (engine != NULL) {
+        smpy_signals_take_back();
+    }
     if (status != 0) {
         drop_python(app);
     }

@@ -19,6 +19,7 @@ struct smpy_app {
     PyObject *smisk;          // the module `_smisk`
     PyObject *handler;        // the same as loaded.handler, borrowed
     struct smpy_loaded loaded;
+    void *iface_state;         // the interface's own, between its `start` and `stop`
     struct smpy_loop loop;     // where the interface needs one
     struct smpy_asgi_app asgi; // where it is ASGI
     PyTypeObject *async_type;  // iface_async's calls

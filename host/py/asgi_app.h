@@ -34,5 +34,8 @@ struct smpy_asgi_app {
     PyObject *server;     // the last scope's `server`
     char server_host[64]; // ... made from this
     uint16_t server_port;
+    PyObject *client_host; // the last scope's, made from client_text
+    size_t client_text_len;
+    char client_text[64];
     struct smpy_asgi *spare; // owned: a call that can be used again
 };

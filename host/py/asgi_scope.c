@@ -3,8 +3,8 @@
 // names repeat from request to request, so their lowercase bytes are kept in a small table.
 #include <string.h>
 
+#include "proto/fields.h"
 #include "py/asgi.h"
-#include "py/fields.h"
 #include "py/paths.h"
 #include "py/text.h"
 
@@ -82,12 +82,20 @@ static PyObject *pair(PyObject *name, struct sm_str value) {
     return both;
 }
 
-static PyObject *headers_of(const struct sm_head *head) {
+// Whether this is the field that a trusted proxy's word replaces, as frameworks have no other place to look for it.
+static bool is_host(const struct sm_head *head, uint32_t i) {
+    return sm_field_is(head, i, SM_FIELD_NAME("Host", "HTTP_HOST"));
+}
+
+static PyObject *headers_of(const struct sm_head *head, struct sm_str forwarded_host) {
     bool is_cgi = head->kind == SM_HEAD_CGI;
     PyObject *list = PyList_New(is_cgi ? 0 : (Py_ssize_t)head->n_fields);
     for (uint32_t i = 0; list != NULL && i < head->n_fields; i++) {
         struct sm_str name = sm_field_label(head, i);
         struct sm_str value = sm_field_text(head, i);
+        if (forwarded_host.len > 0 && is_host(head, i)) {
+            value = forwarded_host;
+        }
         if (is_cgi) {
             // A variable that comes again counts with its last value, as it would in an environment.
             bool is_again = sm_head_next(head, (struct sm_field_name){.cgi = name}, i + 1) < head->n_fields;
@@ -114,21 +122,39 @@ static PyObject *headers_of(const struct sm_head *head) {
 
 // --- addresses ---
 
-static PyObject *address(struct sm_str host, uint16_t port) {
-    return Py_BuildValue("(s#i)", host.len == 0 ? "" : host.ptr, (Py_ssize_t)host.len, (int)port);
+// Takes the host. Returns new: (host, port).
+static PyObject *address(PyObject *host, uint16_t port) {
+    PyObject *number = host == NULL ? NULL : PyLong_FromLong(port);
+    PyObject *both = number == NULL ? NULL : PyTuple_New(2);
+    if (both == NULL) {
+        Py_XDECREF(number);
+        Py_XDECREF(host);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(both, 0, host);
+    PyTuple_SET_ITEM(both, 1, number);
+    return both;
 }
 
-static PyObject *client_of(const struct sm_head *head, struct sm_exchange *exchange) {
-    uint16_t port = 0;
-    struct sm_str host;
-    if (head->kind == SM_HEAD_CGI) {
-        host = sm_head_find(head, SM_FIELD_NAME("", "REMOTE_ADDR"));
-        int64_t number = sm_str_number(sm_head_find(head, SM_FIELD_NAME("", "REMOTE_PORT")));
-        port = number > 0 && number <= 65535 ? (uint16_t)number : 0;
-    } else {
-        host = sm_exchange_peer(exchange, &port);
+// Returns new: the host as text. Most requests come from where the one before came from: a front server.
+static PyObject *client_host(struct smpy_asgi_app *asgi, struct sm_str host) {
+    if (asgi->client_host != NULL && asgi->client_text_len == host.len &&
+        memcmp(asgi->client_text, host.ptr, host.len) == 0) {
+        return Py_NewRef(asgi->client_host);
     }
-    return host.len == 0 ? Py_NewRef(Py_None) : address(host, port);
+    PyObject *text = smpy_text(host);
+    if (text != NULL && host.len <= sizeof asgi->client_text) {
+        Py_XSETREF(asgi->client_host, Py_NewRef(text));
+        memcpy(asgi->client_text, host.ptr, host.len);
+        asgi->client_text_len = host.len;
+    }
+    return text;
+}
+
+static PyObject *client_of(struct smpy_asgi_app *asgi, struct sm_exchange *exchange) {
+    uint16_t port = 0;
+    struct sm_str host = sm_exchange_peer(exchange, &port);
+    return host.len == 0 ? Py_NewRef(Py_None) : address(client_host(asgi, host), port);
 }
 
 // The same for every connection to one address: made anew only when it changes.
@@ -150,7 +176,7 @@ static PyObject *server_of(struct smpy_asgi_app *asgi, const struct sm_head *hea
     if (is_kept) {
         return Py_NewRef(asgi->server);
     }
-    PyObject *server = address(host, port);
+    PyObject *server = address(smpy_text(host), port);
     if (server != NULL && host.len < sizeof asgi->server_host) {
         Py_XSETREF(asgi->server, Py_NewRef(server));
         memcpy(asgi->server_host, host.ptr, host.len);
@@ -226,24 +252,22 @@ static int put_paths(struct smpy_app *app, PyObject *scope, const struct sm_head
     return status;
 }
 
-static int put_scheme(struct smpy_app *app, PyObject *scope, const struct sm_head *head) {
+static int put_scheme(struct smpy_app *app, PyObject *scope, struct sm_exchange *exchange) {
     const struct smpy_asgi_names *names = &app->asgi.names;
-    return head->kind == SM_HEAD_CGI && sm_head_is_https(head) ? PyDict_SetItem(scope, names->scheme, names->https)
-                                                               : 0;
+    return sm_exchange_is_https(exchange) ? PyDict_SetItem(scope, names->scheme, names->https) : 0;
 }
 
 static int fill(struct smpy_app *app, PyObject *scope, struct sm_exchange *exchange) {
     struct smpy_asgi_app *asgi = &app->asgi;
     const struct smpy_asgi_names *names = &asgi->names;
     const struct sm_head *head = sm_exchange_head(exchange);
-    if (put(scope, names->asgi, PyDict_Copy(asgi->asgi)) < 0 ||
-        put(scope, names->http_version, version_of(names, sm_head_text(head, head->protocol))) < 0 ||
+    if (put(scope, names->http_version, version_of(names, sm_head_text(head, head->protocol))) < 0 ||
         put(scope, names->server, server_of(asgi, head, exchange)) < 0 ||
-        put(scope, names->client, client_of(head, exchange)) < 0 || put_scheme(app, scope, head) < 0 ||
+        put(scope, names->client, client_of(asgi, exchange)) < 0 || put_scheme(app, scope, exchange) < 0 ||
         put(scope, names->method, method_of(names, sm_head_text(head, head->method))) < 0 ||
         put_paths(app, scope, head) < 0 || put(scope, names->raw_path, raw_path_of(head)) < 0 ||
         put(scope, names->query_string, smpy_text_bytes(sm_head_text(head, head->query))) < 0 ||
-        put(scope, names->headers, headers_of(head)) < 0 ||
+        put(scope, names->headers, headers_of(head, sm_exchange_host(exchange))) < 0 ||
         put(scope, names->extensions, PyDict_Copy(asgi->extensions)) < 0) {
         return -1;
     }

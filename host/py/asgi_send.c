@@ -159,7 +159,8 @@ static int begin_body(struct smpy_asgi *call, const char *message, int64_t body_
 
 // After a piece of the body was written with this outcome.
 static int after_piece(struct smpy_asgi *call, int outcome, bool more, const char *message) {
-    if (outcome == 0 && more) {
+    // Also what is too much: where asyncio calls and not the engine, nobody else sends it, and `resume` never comes.
+    if ((outcome == 0 || outcome == SM_EXCHANGE_FULL) && (more || call->trailers)) {
         outcome = sm_exchange_flush(call->exchange);
     }
     if (outcome == SM_EXCHANGE_FULL) {
@@ -337,6 +338,7 @@ static int send_hint(struct smpy_asgi *call, PyObject *message) {
     Py_DECREF(list);
     if (status == 0) {
         outcome = sm_exchange_interim_end(call->exchange);
+        outcome = outcome == 0 || outcome == SM_EXCHANGE_FULL ? sm_exchange_flush(call->exchange) : outcome;
         status = outcome == 0 || outcome == SM_EXCHANGE_FULL ? 0 : refuse(call, outcome, what, NULL);
     }
     return status;

@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
+#include <structmember.h>
 
 // Returns new: the exception that is set, with its traceback in place, and clears it. NULL when none is set.
 static inline PyObject *smpy_exception_take(void) {

@@ -73,14 +73,14 @@ void smpy_error_log(const char *heading) {
     Py_DECREF(exception);
 }
 
-void smpy_error_log_line(PyObject *text) {
+void smpy_error_log_line(enum sm_log_level level, PyObject *text) {
     PyObject *bytes = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
     Py_XDECREF(text);
     if (bytes == NULL) {
         smpy_error_log("an error could not be described");
         return;
     }
-    sm_log(SM_LOG_ERROR, "%s", PyBytes_AS_STRING(bytes));
+    sm_log(level, "%s", PyBytes_AS_STRING(bytes));
     Py_DECREF(bytes);
 }
 

@@ -3,6 +3,7 @@
 // an exception of the application. Comes in: the interfaces, load.c, interp.c. Owns nothing.
 #pragma once
 
+#include "base/log.h"
 #include "engine/exchange.h"
 #include "py/module.h"
 
@@ -19,4 +20,4 @@ void smpy_error_log_exchange(struct sm_exchange *exchange);
 bool smpy_error_answer(struct smpy_state *state, struct sm_exchange *exchange, bool show_traceback);
 
 // Logs a Python str as one line and drops the reference; NULL: logs the exception that is set. Calls Python.
-void smpy_error_log_line(PyObject *text);
+void smpy_error_log_line(enum sm_log_level level, PyObject *text);

@@ -298,8 +298,16 @@ static int make_constants(struct smpy_asgi_app *asgi) {
     asgi->asgi = Py_BuildValue("{s:s,s:s}", "version", "3.0", "spec_version", "2.5");
     asgi->extensions = Py_BuildValue("{O:{},O:{},O:{},O:{}}", names->response_trailers, names->pathsend,
                                      names->early_hint, names->zerocopysend);
-    asgi->template = Py_BuildValue("{O:O,O:O,O:O}", names->type, names->http, names->scheme, names->http,
-                                   names->root_path, names->empty_text);
+    // Every key, so that a copy need not grow.
+    asgi->template =
+        asgi->asgi == NULL
+            ? NULL
+            : Py_BuildValue("{O:O,O:O,O:O,O:O,O:O,O:O,O:O,O:O,O:O,O:O,O:O,O:O,O:O,O:O}", names->type, names->http,
+                            names->asgi, asgi->asgi, names->http_version, names->http11, names->server, Py_None,
+                            names->client, Py_None, names->scheme, names->http, names->method, names->get,
+                            names->root_path, names->empty_text, names->path, names->empty_text, names->raw_path,
+                            names->empty_text, names->query_string, names->empty_text, names->headers, Py_None,
+                            names->extensions, Py_None, names->state, Py_None);
     asgi->type = (PyTypeObject *)PyType_FromSpec(&call_spec);
     PyObject *errors = PyImport_ImportModule("smisk.aio.errors");
     asgi->lost_error = errors == NULL ? NULL : PyObject_GetAttrString(errors, "ClientDisconnected");
@@ -331,12 +339,17 @@ static int start_lifespan(struct smpy_app *app) {
     return 0;
 }
 
+// Only an application with a lifespan has a state.
+static int settle_template(struct smpy_asgi_app *asgi) {
+    return asgi->state != NULL ? 0 : PyDict_DelItem(asgi->template, asgi->names.state);
+}
+
 static int asgi_start(struct smpy_app *app) {
     if (smpy_asgi_names_init(&app->asgi) < 0 || make_constants(&app->asgi) < 0) {
         smpy_error_log("app: ASGI could not be set up");
         return SM_EXIT_PYTHON;
     }
-    if (start_lifespan(app) < 0) {
+    if (start_lifespan(app) < 0 || settle_template(&app->asgi) < 0) {
         smpy_error_log("app: its lifespan did not start");
         return SM_EXIT_APP;
     }
@@ -373,6 +386,7 @@ static void asgi_drop(struct smpy_app *app) {
     Py_CLEAR(asgi->lifespan);
     Py_CLEAR(asgi->server);
     Py_CLEAR(asgi->websocket);
+    Py_CLEAR(asgi->client_host);
     Py_CLEAR(asgi->lost_error);
     Py_CLEAR(asgi->type);
 }

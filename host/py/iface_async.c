@@ -86,8 +86,10 @@ static PyObject *ask_write(PyObject *owner, PyObject *piece) {
     if (outcome == SMPY_ANSWER_DONE && bytes.len > 0) {
         outcome = smpy_answer_write(call->app, call->exchange, bytes, piece);
     }
-    int flushed = outcome == SMPY_ANSWER_DONE ? sm_exchange_flush(call->exchange) : 0;
-    call->is_full = outcome == SMPY_ANSWER_FULL || flushed == SM_EXCHANGE_FULL;
+    // Also what is too much: where asyncio calls and not the engine, nobody else sends it, and `resume` never comes.
+    bool is_queued = outcome == SMPY_ANSWER_DONE || outcome == SMPY_ANSWER_FULL;
+    int flushed = is_queued ? sm_exchange_flush(call->exchange) : 0;
+    call->is_full = flushed == SM_EXCHANGE_FULL;
     if (outcome == SMPY_ANSWER_GONE || flushed == SM_EXCHANGE_GONE) {
         PyErr_SetString(PyExc_ConnectionResetError, "the client has gone");
     }

@@ -1,140 +1,146 @@
 // SPDX-License-Identifier: MIT
 // Tells by its signature which interface a handler speaks (see kind.h). A plain function says it in its code object;
-// for anything else the module `inspect` binds one, two and three arguments, as the caller would. It is asked only
-// then, because importing it costs each worker about 1 MB.
+// about anything else, and about a function that does not fit, smisk.host_app.choice decides and finds the words. It
+// is asked only then, because it needs the module `inspect`, which costs each worker about 1 MB.
 #include "py/kind.h"
 
-static const enum smpy_kind kinds[2][3] = {
-    {SMPY_KIND_NATIVE, SMPY_KIND_WSGI, SMPY_KIND_COUNT},
-    {SMPY_KIND_ASYNC, SMPY_KIND_COUNT, SMPY_KIND_ASGI},
+#include <string.h>
+
+#include "base/log.h"
+#include "py/error.h"
+
+static const char *const kind_names[SMPY_KIND_COUNT] = {
+    [SMPY_KIND_NATIVE] = "native",
+    [SMPY_KIND_ASYNC] = "async",
+    [SMPY_KIND_WSGI] = "wsgi",
+    [SMPY_KIND_ASGI] = "asgi",
 };
 
 // --- plain functions ---
 
-// The function behind a function or bound method that hides nothing: NULL, borrowed, for any other. `skip_out`: how
-// many arguments are bound already.
-static PyObject *plain_function(PyObject *handler, int *skip_out) {
+// The function behind a function or bound method: NULL, borrowed, for any other. `skip_out`: how many arguments are
+// bound already.
+static PyObject *function_of(PyObject *handler, int *skip_out) {
     *skip_out = PyMethod_Check(handler) ? 1 : 0;
     PyObject *function = *skip_out ? PyMethod_GET_FUNCTION(handler) : handler;
-    if (!PyFunction_Check(function)) {
-        return NULL;
-    }
-    PyObject *dict = ((PyFunctionObject *)function)->func_dict;
-    int flags = ((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags;
-    // A decorated function, or one with *args: `inspect` follows __wrapped__.
-    bool is_plain = (dict == NULL || PyDict_GET_SIZE(dict) == 0) && !(flags & CO_VARARGS);
-    return is_plain ? function : NULL;
+    return PyFunction_Check(function) ? function : NULL;
 }
 
-static int kind_of_function(PyObject *function, int skip) {
-    PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(function);
+// How many arguments a function takes when it can only be that many, else 0.
+static int exact_count(PyObject *function, int skip) {
+    const PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(function);
     PyObject *defaults = PyFunction_GET_DEFAULTS(function);
-    PyObject *keyword_defaults = PyFunction_GET_KW_DEFAULTS(function);
-    int most = code->co_argcount - skip;
-    int least = most - (defaults == NULL ? 0 : (int)PyTuple_GET_SIZE(defaults));
-    int filled = keyword_defaults == NULL ? 0 : (int)PyDict_GET_SIZE(keyword_defaults);
-    int async = (code->co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
-    for (int n = 1; n <= 3 && code->co_kwonlyargcount <= filled; n++) {
-        if (least <= n && n <= most) {
-            return (int)kinds[async][n - 1];
-        }
+    bool is_exact = (code->co_flags & CO_VARARGS) == 0 && code->co_kwonlyargcount == 0 &&
+                    (defaults == NULL || defaults == Py_None || PyTuple_GET_SIZE(defaults) == 0);
+    return is_exact ? code->co_argcount - skip : 0;
+}
+
+// Whether parameter number `index` has this name. -1 with an exception.
+static int is_parameter(PyObject *function, Py_ssize_t index, const char *name) {
+    PyObject *names = PyObject_GetAttrString(PyFunction_GET_CODE(function), "co_varnames");
+    if (names == NULL) {
+        return -1;
     }
-    return SMPY_KIND_COUNT;
+    int is_it = PyTuple_Check(names) && index < PyTuple_GET_SIZE(names) &&
+                PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, index), name) == 0;
+    Py_DECREF(names);
+    return is_it;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t text_len = strlen(text);
+    size_t end_len = strlen(end);
+    return text_len >= end_len && strcmp(text + text_len - end_len, end) == 0;
+}
+
+// A function of one argument that may be something else than a handler: a factory, or an ASGI 2 application.
+static int is_doubtful(PyObject *function, int skip, const char *label) {
+    if (ends_with(label, "create_app") || ends_with(label, "make_app")) {
+        return 1;
+    }
+    return is_parameter(function, skip, "scope");
+}
+
+// The kind of a plain function that leaves no doubt; SMPY_KIND_COUNT: it does. -1 with an exception.
+static int plain_kind(PyObject *handler, const char *label) {
+    int skip = 0;
+    PyObject *function = function_of(handler, &skip);
+    if (function == NULL) {
+        return SMPY_KIND_COUNT;
+    }
+    int flags = ((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags;
+    bool is_async = (flags & (CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
+    int doubtful = 0;
+    switch (exact_count(function, skip)) {
+    case 1:
+        doubtful = is_doubtful(function, skip, label);
+        return doubtful < 0 ? -1 : doubtful > 0 ? SMPY_KIND_COUNT : is_async ? SMPY_KIND_ASYNC : SMPY_KIND_NATIVE;
+    case 2:
+        return is_async ? SMPY_KIND_COUNT : SMPY_KIND_WSGI;
+    case 3:
+        return flags & CO_ASYNC_GENERATOR ? SMPY_KIND_COUNT : SMPY_KIND_ASGI;
+    default:
+        return SMPY_KIND_COUNT;
+    }
+}
+
+// Whether the configured interface is the one that was found.
+static bool is_wanted(int kind, const char *interface) {
+    const char *name = kind == SMPY_KIND_ASYNC ? "native" : kind_names[kind];
+    return strcmp(interface, "auto") == 0 || strcmp(interface, name) == 0;
 }
 
 // --- any callable ---
 
-// 1 when `n` positional arguments bind to the signature. -1 with an exception.
-static int binds(PyObject *signature, Py_ssize_t n) {
-    PyObject *bound = NULL;
-    PyObject *bind = PyObject_GetAttrString(signature, "bind");
-    PyObject *arguments = bind == NULL ? NULL : PyTuple_New(n);
-    if (arguments == NULL) {
-        Py_XDECREF(bind);
-        return -1;
+// Returns new: (name, line for the log). NULL with an exception.
+static PyObject *choose(const struct smpy_loaded *loaded, const char *interface, bool is_made) {
+    PyObject *pair = NULL;
+    PyObject *module = PyImport_ImportModule("smisk.host_app.choice");
+    PyObject *label = module == NULL ? NULL : PyUnicode_DecodeFSDefault(loaded->label);
+    if (label != NULL) {
+        pair = PyObject_CallMethod(module, "choose", "OOsO", loaded->handler, label, interface,
+                                   is_made ? Py_True : Py_False);
     }
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyTuple_SET_ITEM(arguments, i, Py_NewRef(Py_None));
+    Py_XDECREF(label);
+    Py_XDECREF(module);
+    if (pair != NULL && !(PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2)) {
+        PyErr_SetString(PyExc_TypeError, "smisk.host_app.choice.choose() returned no pair");
+        Py_CLEAR(pair);
     }
-    bound = PyObject_Call(bind, arguments, NULL);
-    int outcome = bound != NULL;
-    if (bound == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-            PyErr_Clear();
-        } else {
-            outcome = -1;
+    return pair;
+}
+
+// Takes the choice apart and logs its line.
+static enum smpy_kind_outcome take_choice(struct smpy_loaded *loaded, PyObject *name, PyObject *line) {
+    if (PyUnicode_CompareWithASCIIString(name, "") == 0) {
+        smpy_error_log_line(SM_LOG_CRITICAL, Py_NewRef(line));
+        return SMPY_KIND_REFUSED;
+    }
+    if (PyUnicode_GET_LENGTH(line) > 0) {
+        smpy_error_log_line(SM_LOG_INFO, Py_NewRef(line));
+    }
+    for (int kind = 0; kind < SMPY_KIND_COUNT; kind++) {
+        if (PyUnicode_CompareWithASCIIString(name, kind_names[kind]) == 0) {
+            loaded->kind = (enum smpy_kind)kind;
+            return SMPY_KIND_FOUND;
         }
     }
-    Py_XDECREF(bound);
-    Py_DECREF(arguments);
-    Py_DECREF(bind);
+    return SMPY_KIND_FACTORY;
+}
+
+enum smpy_kind_outcome smpy_kind_find(struct smpy_loaded *loaded, const char *interface, bool is_made) {
+    const char *wanted = interface == NULL ? "auto" : interface;
+    int kind = plain_kind(loaded->handler, loaded->label);
+    if (kind >= 0 && kind < SMPY_KIND_COUNT && is_wanted(kind, wanted)) {
+        loaded->kind = (enum smpy_kind)kind;
+        return SMPY_KIND_FOUND;
+    }
+    PyObject *pair = kind < 0 ? NULL : choose(loaded, wanted, is_made);
+    if (pair == NULL) {
+        smpy_error_log("app: what is to be served could not be looked at");
+        return SMPY_KIND_REFUSED;
+    }
+    enum smpy_kind_outcome outcome = take_choice(loaded, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
+    Py_DECREF(pair);
     return outcome;
-}
-
-// 1 when calling it gives a coroutine or an asynchronous generator: it or its __call__ is an `async def`.
-static int is_async_function(PyObject *inspect, PyObject *object) {
-    static const char *const checks[] = {"iscoroutinefunction", "isasyncgenfunction"};
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        PyObject *answer = PyObject_CallMethod(inspect, checks[i], "O", object);
-        int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
-        Py_XDECREF(answer);
-        if (is_true != 0) {
-            return is_true;
-        }
-    }
-    return 0;
-}
-
-static int is_async(PyObject *inspect, PyObject *handler) {
-    PyObject *call = NULL;
-    int outcome = is_async_function(inspect, handler);
-    if (outcome != 0) {
-        return outcome;
-    }
-    outcome = smpy_attribute_find_text(handler, "__call__", &call);
-    if (outcome > 0) {
-        outcome = is_async_function(inspect, call);
-    }
-    Py_XDECREF(call);
-    return outcome;
-}
-
-static int kind_by_count(PyObject *signature, int async) {
-    for (Py_ssize_t n = 1; n <= 3; n++) {
-        int fits = binds(signature, n);
-        if (fits < 0) {
-            return -1;
-        }
-        if (fits) {
-            return (int)kinds[async][n - 1];
-        }
-    }
-    return SMPY_KIND_COUNT;
-}
-
-static int inspect_kind(PyObject *handler) {
-    int kind = -1;
-    PyObject *signature = NULL;
-    PyObject *inspect = PyImport_ImportModule("inspect");
-    int async = inspect == NULL ? -1 : is_async(inspect, handler);
-    if (async < 0) {
-        goto done;
-    }
-    signature = PyObject_CallMethod(inspect, "signature", "O", handler);
-    if (signature != NULL) {
-        kind = kind_by_count(signature, async);
-    } else if (PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(PyExc_TypeError)) {
-        PyErr_Clear();
-        kind = async ? SMPY_KIND_ASYNC : SMPY_KIND_NATIVE;
-    }
-done:
-    Py_XDECREF(signature);
-    Py_XDECREF(inspect);
-    return kind;
-}
-
-int smpy_kind_of(PyObject *handler) {
-    int skip = 0;
-    PyObject *function = plain_function(handler, &skip);
-    return function != NULL ? kind_of_function(function, skip) : inspect_kind(handler);
 }

@@ -4,6 +4,12 @@
 
 #include "py/load.h"
 
-// An `enum smpy_kind`; SMPY_KIND_COUNT for a callable that no interface would call; -1 with an exception. A callable
-// without a signature (some that are written in C) counts as native. Calls Python.
-int smpy_kind_of(PyObject *handler);
+enum smpy_kind_outcome {
+    SMPY_KIND_FOUND,
+    SMPY_KIND_FACTORY, // to be called without arguments for what to serve
+    SMPY_KIND_REFUSED, // logged
+};
+
+// Finds the kind of loaded->handler, a callable, and writes it to loaded->kind. `interface` as for smpy_load;
+// `is_made`: a factory returned the handler. Logs what was found where more than one was possible. Calls Python.
+enum smpy_kind_outcome smpy_kind_find(struct smpy_loaded *loaded, const char *interface, bool is_made);

@@ -13,61 +13,10 @@
 #include "base/log.h"
 #include "py/error.h"
 #include "py/kind.h"
-
-// The setting in parts.
-struct target {
-    char module[256];
-    char attribute[256];   // "": the usual names
-    char folder[PATH_MAX]; // "": the module is on sys.path
-    char file[PATH_MAX];   // the file that was named, "" if none was
-};
+#include "py/maker.h"
+#include "py/target.h"
 
 static const char *const usual_names[] = {"application", "app", "handle"};
-
-// --- the setting ---
-
-static int too_long(const char *app) {
-    sm_log(SM_LOG_CRITICAL, "app: too long a name: %.200s", app);
-    return SM_EXIT_APP;
-}
-
-// A file: its folder goes to sys.path, its name without .py is the module.
-static int split_file(const char *app, struct target *target) {
-    if (realpath(target->module, target->file) == NULL) {
-        sm_log(SM_LOG_CRITICAL, "app: cannot open %s: %s", target->module, strerror(errno));
-        return SM_EXIT_APP;
-    }
-    char *slash = strrchr(target->file, '/');
-    int folder_len = slash == target->file ? 1 : (int)(slash - target->file);
-    (void)snprintf(target->folder, sizeof target->folder, "%.*s", folder_len, target->file);
-    size_t name_len = strlen(slash + 1);
-    if (name_len <= 3 || name_len >= sizeof target->module) {
-        return too_long(app);
-    }
-    memcpy(target->module, slash + 1, name_len - 3);
-    target->module[name_len - 3] = '\0';
-    return 0;
-}
-
-static int split_target(const char *app, struct target *target) {
-    size_t len = strlen(app);
-    const char *colon = strrchr(app, ':');
-    size_t module_len = colon == NULL ? len : (size_t)(colon - app);
-    *target = (struct target){0};
-    if (module_len == 0 || (colon != NULL && colon[1] == '\0')) {
-        sm_log(SM_LOG_CRITICAL, "app: \"%s\" is not of the form module, module:attribute or path/to/file.py", app);
-        return SM_EXIT_APP;
-    }
-    if (module_len >= sizeof target->module || len - module_len > sizeof target->attribute) {
-        return too_long(app);
-    }
-    memcpy(target->module, app, module_len);
-    if (colon != NULL) {
-        memcpy(target->attribute, colon + 1, len - module_len - 1);
-    }
-    bool is_file = module_len > 3 && memcmp(app + module_len - 3, ".py", 3) == 0;
-    return is_file ? split_file(app, target) : 0;
-}
 
 // --- hints ---
 
@@ -140,20 +89,43 @@ static PyObject *list_names(PyObject *names) {
     return text;
 }
 
+// Borrows the name of a factory among the names; NULL: there is none.
+static PyObject *factory_name(PyObject *names) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        if (PyUnicode_CompareWithASCIIString(name, "create_app") == 0 ||
+            PyUnicode_CompareWithASCIIString(name, "make_app") == 0) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
+// Returns new: that the module has none of the usual names, and what to name instead.
+static PyObject *describe_unusual(const char *label, PyObject *names, PyObject *has) {
+    PyObject *factory = factory_name(names);
+    if (factory != NULL) {
+        return PyUnicode_FromFormat("app: module \"%s\" has none of application, app, handle: name its factory as "
+                                    "%s:%U()%U",
+                                    label, label, factory, has);
+    }
+    return PyUnicode_FromFormat("app: module \"%s\" has none of application, app, handle: name what to serve as "
+                                "%s:NAME%U",
+                                label, label, has);
+}
+
 // Logs that `object`, called `label`, has no attribute `name` (NULL: none of the usual names), with what it has.
 static int log_missing(PyObject *object, const char *label, const char *name) {
     PyObject *text = NULL;
     PyObject *names = servable_names(object);
     PyObject *has = names == NULL ? NULL : list_names(names);
-    PyObject *hint = has == NULL ? NULL : name == NULL ? PyUnicode_FromString("") : did_you_mean(name, names);
-    if (hint != NULL && name != NULL) {
+    PyObject *hint = has == NULL || name == NULL ? NULL : did_you_mean(name, names);
+    if (hint != NULL) {
         text = PyUnicode_FromFormat("app: module \"%s\" has no attribute \"%s\"%U%U", label, name, hint, has);
-    } else if (hint != NULL) {
-        text = PyUnicode_FromFormat("app: module \"%s\" has none of application, app, handle: name what to serve as "
-                                    "%s:NAME%U",
-                                    label, label, has);
+    } else if (has != NULL && name == NULL) {
+        text = describe_unusual(label, names, has);
     }
-    smpy_error_log_line(text);
+    smpy_error_log_line(SM_LOG_CRITICAL, text);
     Py_XDECREF(hint);
     Py_XDECREF(has);
     Py_XDECREF(names);
@@ -206,17 +178,17 @@ static int log_not_there(const char *module) {
     PyObject *path = PySys_GetObject("path");
     PyObject *here = modules_here();
     PyObject *hint = here == NULL ? NULL : did_you_mean(module, here);
-    smpy_error_log_line(
-        hint == NULL || path == NULL
-            ? NULL
-            : PyUnicode_FromFormat("app: there is no module \"%s\"%U; looked in %R", module, hint, path));
+    smpy_error_log_line(SM_LOG_CRITICAL, hint == NULL || path == NULL
+                                             ? NULL
+                                             : PyUnicode_FromFormat("app: there is no module \"%s\"%U; looked in %R",
+                                                                    module, hint, path));
     Py_XDECREF(hint);
     Py_XDECREF(here);
     return SM_EXIT_APP;
 }
 
 // Puts the named file's folder at the front of sys.path.
-static int put_folder(const struct target *target) {
+static int put_folder(const struct sm_target *target) {
     PyObject *path = PySys_GetObject("path");
     PyObject *folder = PyUnicode_DecodeFSDefault(target->folder);
     int status = path == NULL || folder == NULL ? -1 : PyList_Insert(path, 0, folder);
@@ -225,7 +197,7 @@ static int put_folder(const struct target *target) {
 }
 
 // The module may have been imported before under the same name: then the named file is not what would be served.
-static int check_file(const struct target *target, PyObject *module) {
+static int check_file(const struct sm_target *target, PyObject *module) {
     char real[PATH_MAX];
     PyObject *file = NULL;
     if (target->file[0] == '\0') {
@@ -243,7 +215,7 @@ static int check_file(const struct target *target, PyObject *module) {
     return is_it ? 0 : SM_EXIT_APP;
 }
 
-static int import_module(const struct target *target, struct smpy_loaded *out) {
+static int import_module(const struct sm_target *target, struct smpy_loaded *out) {
     char heading[512];
     if (target->folder[0] != '\0' && put_folder(target) < 0) {
         smpy_error_log("app: sys.path cannot be changed");
@@ -264,7 +236,7 @@ static int import_module(const struct target *target, struct smpy_loaded *out) {
 
 // --- the attribute ---
 
-static int find_dotted(const struct target *target, struct smpy_loaded *out) {
+static int find_dotted(const struct sm_target *target, struct smpy_loaded *out) {
     char path[sizeof target->attribute];
     char label[sizeof target->module + sizeof target->attribute];
     char *rest = NULL;
@@ -291,7 +263,7 @@ static int find_dotted(const struct target *target, struct smpy_loaded *out) {
     return 0;
 }
 
-static int find_usual(const struct target *target, struct smpy_loaded *out) {
+static int find_usual(const struct sm_target *target, struct smpy_loaded *out) {
     for (size_t i = 0; i < sizeof usual_names / sizeof usual_names[0]; i++) {
         int found = smpy_attribute_find_text(out->module, usual_names[i], &out->handler);
         if (found < 0) {
@@ -308,34 +280,34 @@ static int find_usual(const struct target *target, struct smpy_loaded *out) {
     return log_missing(out->module, target->module, NULL);
 }
 
-static int find_kind(const char *interface, struct smpy_loaded *out) {
-    bool is_auto = interface == NULL || strcmp(interface, "auto") == 0;
-    if (!is_auto && strcmp(interface, "native") != 0) {
-        out->kind = strcmp(interface, "wsgi") == 0 ? SMPY_KIND_WSGI : SMPY_KIND_ASGI;
-        return 0;
+static int refuse_object(const struct smpy_loaded *loaded) {
+    sm_log(SM_LOG_CRITICAL, "app: %s is %.100s, which cannot be called and so is no application", loaded->label,
+           Py_TYPE(loaded->handler)->tp_name);
+    return SM_EXIT_APP;
+}
+
+// Calls the factory if one is named, tells the kind of what there is then, and calls what turns out to be a factory.
+static int find_kind(const struct sm_target *target, const char *interface, struct smpy_loaded *out) {
+    bool is_made = target->arguments[0] != '\0';
+    if (!PyCallable_Check(out->handler)) {
+        return refuse_object(out);
     }
-    if (!PyCallable_Check(out->handler) || PyType_Check(out->handler)) {
-        sm_log(SM_LOG_CRITICAL, "app: %s is %s, not something to call with a request", out->label,
-               PyType_Check(out->handler) ? "a class" : Py_TYPE(out->handler)->tp_name);
-        return SM_EXIT_APP;
+    int status = is_made ? smpy_maker_call(out, target->arguments) : 0;
+    if (status != 0) {
+        return status;
     }
-    int kind = smpy_kind_of(out->handler);
-    if (kind == SMPY_KIND_COUNT) {
-        sm_log(SM_LOG_CRITICAL, "app: %s cannot be called with one argument, the request", out->label);
-        return SM_EXIT_APP;
+    enum smpy_kind_outcome outcome = smpy_kind_find(out, interface, is_made);
+    if (outcome == SMPY_KIND_FACTORY) {
+        status = smpy_maker_call(out, "()");
+        outcome = status == 0 ? smpy_kind_find(out, interface, true) : SMPY_KIND_REFUSED;
     }
-    if (kind < 0) {
-        smpy_error_log("app: the handler could not be looked at");
-        return SM_EXIT_APP;
-    }
-    out->kind = is_auto || kind == SMPY_KIND_ASYNC ? (enum smpy_kind)kind : SMPY_KIND_NATIVE;
-    return 0;
+    return outcome == SMPY_KIND_FOUND ? 0 : SM_EXIT_APP;
 }
 
 int smpy_load(const char *app, const char *interface, struct smpy_loaded *out) {
-    struct target target;
+    struct sm_target target;
     *out = (struct smpy_loaded){0};
-    int status = split_target(app, &target);
+    int status = sm_target_split(app, &target);
     if (status == 0) {
         status = import_module(&target, out);
     }
@@ -343,7 +315,7 @@ int smpy_load(const char *app, const char *interface, struct smpy_loaded *out) {
         status = target.attribute[0] != '\0' ? find_dotted(&target, out) : find_usual(&target, out);
     }
     if (status == 0) {
-        status = find_kind(interface, out);
+        status = find_kind(&target, interface, out);
     }
     if (status != 0) {
         smpy_loaded_clear(out);

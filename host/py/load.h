@@ -18,10 +18,11 @@ struct smpy_loaded {
     PyObject *module;  // owned
     PyObject *handler; // owned
     enum smpy_kind kind;
-    char label[256]; // "hello:handle", for messages
+    char label[256]; // "hello:handle", "shop:create_app()", for messages
 };
 
-// Loads `app`: "module", "module:attribute.dotted" or "path/to/file.py". `interface`: NULL or "auto" finds out,
-// "native" insists. 0, or SM_EXIT_APP after having logged why. Calls Python; `out` is empty on failure.
+// Loads `app`: "module", "module:attribute.dotted", "module:factory(…)", or path/to/file.py for the module.
+// `interface`: NULL or "auto" finds out; "native", "wsgi" and "asgi" are believed unless they can never work. 0, or
+// SM_EXIT_APP after having logged why. Calls Python; `out` is empty on failure.
 int smpy_load(const char *app, const char *interface, struct smpy_loaded *out);
 void smpy_loaded_clear(struct smpy_loaded *loaded);

@@ -81,7 +81,8 @@ static int make(struct smpy_loop *loop, const char *kind) {
         Py_XDECREF(type);
         return -1;
     }
-    loop->runner = PyObject_CallFunction(type, "sO", kind, (PyObject *)loop->poll);
+    loop->runner =
+        PyObject_CallFunction(type, "sO", kind, loop->poll->engine == NULL ? Py_None : (PyObject *)loop->poll);
     Py_DECREF(type);
     loop->loop = loop->runner == NULL ? NULL : PyObject_GetAttrString(loop->runner, "loop");
     if (loop->loop == NULL) {

@@ -25,7 +25,8 @@ struct smpy_loop {
     bool drives;                // the loop makes the engine's turns, not the other way round
 };
 
-// Makes the loop of this kind ("engine", "uvloop", "asyncio") around the engine. 0, or an exit code after having
+// Makes the loop of this kind ("engine", "uvloop", "asyncio") around the engine; NULL: without one, to try the
+// application. 0, or an exit code after having
 // logged why. Calls Python.
 int smpy_loop_start(struct smpy_loop *loop, struct smpy_app *app, struct sm_engine *engine, const char *kind);
 // Serves until the turns are over. 0 or -errno. Calls Python.

@@ -24,6 +24,8 @@ static const struct {
     [SMPY_IMPORT_JSON_ENCODER] = {"json", "JSONEncoder"},
     [SMPY_IMPORT_BYTES_IO] = {"io", "BytesIO"},
     [SMPY_IMPORT_BUFFERED_READER] = {"io", "BufferedReader"},
+    [SMPY_IMPORT_BUFFERED_RANDOM] = {"io", "BufferedRandom"},
+    [SMPY_IMPORT_FILE_IO] = {"io", "FileIO"},
 };
 
 static struct PyModuleDef module_def;

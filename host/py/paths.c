@@ -14,7 +14,7 @@
 // it is believed, unless `root_path` says where the application is.
 #include "py/paths.h"
 
-#include "py/fields.h"
+#include "proto/fields.h"
 
 static int hex_value(char c) {
     if (c >= '0' && c <= '9') {

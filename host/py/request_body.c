@@ -2,7 +2,7 @@
 // The fields of a Request that come from its body: `body`, `input`, `json()`, the form in `post` and `files`, and the
 // data of a filter. A body in memory is copied once, into bytes that all of them share; one in a spool file is read
 // where it lies.
-#include "py/fields.h"
+#include "proto/fields.h"
 #include "py/request.h"
 #include "py/spool.h"
 #include "py/text.h"

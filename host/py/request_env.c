@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "config.h"
-#include "py/fields.h"
+#include "proto/fields.h"
 #include "py/request.h"
 #include "py/text.h"
 
@@ -220,6 +220,45 @@ static int env_from_cgi(PyObject *env, const struct sm_head *head) {
     return 0;
 }
 
+// --- env, behind trusted proxies ---
+
+static int drop(PyObject *env, const char *name) {
+    PyObject *key = PyUnicode_FromString(name);
+    if (key == NULL) {
+        return -1;
+    }
+    int status = PyDict_Contains(env, key);
+    if (status > 0) {
+        status = PyDict_DelItem(env, key);
+    }
+    Py_DECREF(key);
+    return status;
+}
+
+static int put_forwarded_peer(PyObject *env, struct smpy_request *request) {
+    return drop(env, "REMOTE_PORT") < 0 ? -1 : put_peer(env, request);
+}
+
+static int put_forwarded_scheme(PyObject *env, bool is_https) {
+    if (put_text(env, "REQUEST_SCHEME", is_https ? SM_STR("https") : SM_STR("http")) < 0) {
+        return -1;
+    }
+    return is_https ? put_text(env, "HTTPS", SM_STR("on")) : drop(env, "HTTPS");
+}
+
+// The port is the one that the client used: that of the authority, or of the scheme.
+static int put_forwarded_server(PyObject *env, struct smpy_request *request, bool is_https) {
+    const struct sm_head *head = smpy_request_head(request);
+    int32_t port = -1;
+    struct sm_str host = request->ops->host(request->source);
+    struct sm_str name = sm_authority_split(host.len > 0 ? host : sm_head_text(head, head->host), &port);
+    if ((host.len > 0 && put_text(env, "HTTP_HOST", host) < 0) ||
+        (name.len > 0 && put_text(env, "SERVER_NAME", name) < 0)) {
+        return -1;
+    }
+    return put(env, "SERVER_PORT", PyUnicode_FromFormat("%d", port > 0 ? (int)port : is_https ? 443 : 80));
+}
+
 PyObject *smpy_build_env(struct smpy_request *request) {
     const struct sm_head *head = smpy_request_head(request);
     PyObject *env = PyDict_New();
@@ -227,6 +266,13 @@ PyObject *smpy_build_env(struct smpy_request *request) {
         return NULL;
     }
     int status = head->kind == SM_HEAD_HTTP ? env_from_http(env, request) : env_from_cgi(env, head);
+    if (status == 0 && request->ops->is_forwarded(request->source)) {
+        bool is_https = request->ops->is_https(request->source);
+        status = put_forwarded_peer(env, request) < 0 || put_forwarded_scheme(env, is_https) < 0 ||
+                         put_forwarded_server(env, request, is_https) < 0
+                     ? -1
+                     : 0;
+    }
     if (status < 0) {
         Py_CLEAR(env);
     }

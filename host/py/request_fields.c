@@ -3,7 +3,7 @@
 // function here is a builder of request.h: it runs once for each request, when the field is first asked for.
 #include <string.h>
 
-#include "py/fields.h"
+#include "proto/fields.h"
 #include "py/request.h"
 #include "py/text.h"
 
@@ -48,7 +48,7 @@ PyObject *smpy_build_id(struct smpy_request *request) {
 
 PyObject *smpy_build_remote_addr(struct smpy_request *request) {
     const struct sm_head *head = smpy_request_head(request);
-    if (head->kind == SM_HEAD_CGI) {
+    if (head->kind == SM_HEAD_CGI && !request->ops->is_forwarded(request->source)) {
         return smpy_text(sm_head_find(head, SM_FIELD_NAME("", "REMOTE_ADDR")));
     }
     uint16_t port = 0;
@@ -164,11 +164,13 @@ static int set_part(PyObject *url, const char *name, PyObject *value) {
     return status;
 }
 
-// Host and port of the URL: the Host field, else what the server calls itself. A port that is not said stays 0.
+// Host and port of the URL: what a trusted proxy says, the Host field, else what the server calls itself. A port that
+// is not said stays 0.
 static int set_authority(PyObject *url, struct smpy_request *request) {
     const struct sm_head *head = smpy_request_head(request);
     int32_t port = -1;
-    struct sm_str host = sm_authority_split(sm_head_text(head, head->host), &port);
+    struct sm_str said = request->ops->host(request->source);
+    struct sm_str host = sm_authority_split(said.len > 0 ? said : sm_head_text(head, head->host), &port);
     if (host.len == 0) {
         host = sm_authority_split(sm_head_find(head, SM_FIELD_NAME("", "SERVER_NAME")), &port);
         int64_t given = sm_str_number(sm_head_find(head, SM_FIELD_NAME("", "SERVER_PORT")));
@@ -211,7 +213,7 @@ PyObject *smpy_build_url(struct smpy_request *request) {
     if (url == NULL) {
         return NULL;
     }
-    bool is_https = sm_head_is_https(head);
+    bool is_https = request->ops->is_https(request->source);
     struct sm_str user = sm_head_find(head, SM_FIELD_NAME("", "REMOTE_USER"));
     if (set_part(url, "scheme", PyUnicode_FromString(is_https ? "https" : "http")) < 0 ||
         (user.len > 0 && set_part(url, "user", smpy_text(user)) < 0) || set_authority(url, request) < 0 ||

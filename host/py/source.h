@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine/exchange.h"
+#include "proto/forwarded.h"
 
 struct smpy_source_ops {
     const struct sm_head *(*head)(void *source);
@@ -13,6 +14,10 @@ struct smpy_source_ops {
     enum sm_role (*role)(void *source);
     struct sm_str (*peer)(void *source, uint16_t *port_out);
     struct sm_str (*local)(void *source, uint16_t *port_out);
+    // As the trusted proxies have it, see exchange.h.
+    bool (*is_forwarded)(void *source);
+    bool (*is_https)(void *source);
+    struct sm_str (*host)(void *source);
     struct sm_str (*id)(void *source);
     bool (*is_aborted)(void *source);
     void (*log)(void *source, struct sm_str text);
@@ -27,12 +32,13 @@ struct smpy_snapshot {
     struct sm_body body;
     struct sm_body filter_data;
     enum sm_role role;
-    bool is_aborted;
+    bool is_aborted, is_forwarded, is_https;
     uint16_t peer_port;
     uint16_t local_port;
     char peer[64];
     char local[64];
     char id[32];
+    char host[SM_AUTHORITY_MAX + 7];
     struct sm_field fields[];
 };
 

@@ -28,6 +28,18 @@ static struct sm_str exchange_local(void *source, uint16_t *port_out) {
     return sm_exchange_local(source, port_out);
 }
 
+static bool exchange_is_forwarded(void *source) {
+    return sm_exchange_is_forwarded(source);
+}
+
+static bool exchange_is_https(void *source) {
+    return sm_exchange_is_https(source);
+}
+
+static struct sm_str exchange_host(void *source) {
+    return sm_exchange_host(source);
+}
+
 static struct sm_str exchange_id(void *source) {
     return sm_exchange_id(source);
 }
@@ -47,6 +59,9 @@ const struct smpy_source_ops smpy_exchange_ops = {
     .role = exchange_role,
     .peer = exchange_peer,
     .local = exchange_local,
+    .is_forwarded = exchange_is_forwarded,
+    .is_https = exchange_is_https,
+    .host = exchange_host,
     .id = exchange_id,
     .is_aborted = exchange_is_aborted,
     .log = exchange_log,
@@ -70,6 +85,9 @@ struct smpy_snapshot *smpy_snapshot_of_exchange(struct sm_exchange *exchange) {
     copy_text(snapshot->peer, sizeof snapshot->peer, sm_exchange_peer(exchange, &snapshot->peer_port));
     copy_text(snapshot->local, sizeof snapshot->local, sm_exchange_local(exchange, &snapshot->local_port));
     copy_text(snapshot->id, sizeof snapshot->id, sm_exchange_id(exchange));
+    copy_text(snapshot->host, sizeof snapshot->host, sm_exchange_host(exchange));
+    snapshot->is_forwarded = sm_exchange_is_forwarded(exchange);
+    snapshot->is_https = sm_exchange_is_https(exchange);
     snapshot->role = sm_exchange_role(exchange);
     snapshot->is_aborted = sm_exchange_is_aborted(exchange);
     struct sm_head copy = *head;

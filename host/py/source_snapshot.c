@@ -67,6 +67,18 @@ static struct sm_str snapshot_local(void *source, uint16_t *port_out) {
     return sm_str_from(snapshot->local);
 }
 
+static bool snapshot_is_forwarded(void *source) {
+    return ((struct smpy_snapshot *)source)->is_forwarded;
+}
+
+static bool snapshot_is_https(void *source) {
+    return ((struct smpy_snapshot *)source)->is_https;
+}
+
+static struct sm_str snapshot_host(void *source) {
+    return sm_str_from(((struct smpy_snapshot *)source)->host);
+}
+
 static struct sm_str snapshot_id(void *source) {
     return sm_str_from(((struct smpy_snapshot *)source)->id);
 }
@@ -91,6 +103,9 @@ const struct smpy_source_ops smpy_snapshot_ops = {
     .role = snapshot_role,
     .peer = snapshot_peer,
     .local = snapshot_local,
+    .is_forwarded = snapshot_is_forwarded,
+    .is_https = snapshot_is_https,
+    .host = snapshot_host,
     .id = snapshot_id,
     .is_aborted = snapshot_is_aborted,
     .log = snapshot_log,

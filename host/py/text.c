@@ -2,6 +2,8 @@
 // Bytes of a request as Python text, tolerantly (see text.h).
 #include "py/text.h"
 
+#include "py/paths.h"
+
 PyObject *smpy_text(struct sm_str bytes) {
     PyObject *text = PyUnicode_DecodeUTF8(bytes.len == 0 ? "" : bytes.ptr, (Py_ssize_t)bytes.len, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
@@ -13,32 +15,6 @@ PyObject *smpy_text(struct sm_str bytes) {
 
 PyObject *smpy_text_bytes(struct sm_str bytes) {
     return PyBytes_FromStringAndSize(bytes.len == 0 ? "" : bytes.ptr, (Py_ssize_t)bytes.len);
-}
-
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = sm_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-// Writes the decoded bytes to `out`, which has room for src.len; returns how many. A % without two digits stays.
-static size_t percent_decode(char *out, struct sm_str src) {
-    size_t n = 0;
-    for (size_t i = 0; i < src.len; i++) {
-        if (src.ptr[i] == '%' && src.len - i > 2) {
-            int high = hex_value(src.ptr[i + 1]);
-            int low = hex_value(src.ptr[i + 2]);
-            if (high >= 0 && low >= 0) {
-                out[n++] = (char)(high * 16 + low);
-                i += 2;
-                continue;
-            }
-        }
-        out[n++] = src.ptr[i];
-    }
-    return n;
 }
 
 static size_t copy(char *out, struct sm_str src) {
@@ -62,8 +38,8 @@ PyObject *smpy_text_path(struct sm_str first, struct sm_str second, bool decode)
             return PyErr_NoMemory();
         }
     }
-    size_t len = decode ? percent_decode(buffer, first) : copy(buffer, first);
-    len += decode ? percent_decode(buffer + len, second) : copy(buffer + len, second);
+    size_t len = decode ? sm_percent_decode(buffer, first) : copy(buffer, first);
+    len += decode ? sm_percent_decode(buffer + len, second) : copy(buffer + len, second);
     PyObject *text = smpy_text((struct sm_str){buffer, len});
     if (buffer != small) {
         PyMem_Free(buffer);

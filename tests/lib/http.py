@@ -15,14 +15,14 @@ __all__ = ["Answer", "RawHTTP", "connect", "get", "parse_fields"]
 TIMEOUT_SECONDS = 15.0
 
 
-def connect(address: Address, timeout: float = TIMEOUT_SECONDS) -> socket.socket:
-    """A connected stream socket, TCP or unix, whose calls fail after `timeout` seconds."""
+def connect(address: Address, timeout: float = TIMEOUT_SECONDS, source: str | None = None) -> socket.socket:
+    """A connected stream socket, TCP (from the local address `source`) or unix; its calls fail after `timeout` seconds."""
     if isinstance(address, str):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(timeout)
         sock.connect(address)
         return sock
-    return socket.create_connection(address, timeout)
+    return socket.create_connection(address, timeout, None if source is None else (source, 0))
 
 
 def get(path: str = "/", *fields: str, method: str = "GET", version: str = "HTTP/1.1") -> bytes:
@@ -56,8 +56,8 @@ class Answer:
 class RawHTTP:
     """A client connection. Use as a context manager: leaving closes the socket."""
 
-    def __init__(self, address: Address, timeout: float = TIMEOUT_SECONDS) -> None:
-        self.sock = connect(address, timeout)
+    def __init__(self, address: Address, timeout: float = TIMEOUT_SECONDS, source: str | None = None) -> None:
+        self.sock = connect(address, timeout, source)
         self._buffer = b""
 
     def __enter__(self) -> "RawHTTP":
@@ -157,6 +157,11 @@ class RawHTTP:
         """The server ends the connection and has sent nothing more before."""
         rest = self.read_to_end()
         assert rest == b"", f"unexpected bytes before the end: {rest[:200]!r}"
+
+    def request_after(self, before: bytes, data: bytes) -> Answer:
+        """Sends a request behind other bytes (a PROXY header) and reads its answer."""
+        self.send(before + data)
+        return self.read_answer(data.partition(b" ")[0].decode("latin-1"))
 
     def request(self, data: bytes | str) -> Answer:
         """Sends a request and reads its answer."""

@@ -180,6 +180,20 @@ def _nginx_proxy(front: Front, upstream: Address) -> None:
     _nginx(front, example("nginx/proxy.conf", {"127.0.0.1:8080": _where(upstream), **listen}))
 
 
+def _nginx_stock(front: Front, upstream: Address, more: str = "") -> None:
+    """As nginx ships it: its own fastcgi_params, in which SCRIPT_NAME is the whole path."""
+    where = f"unix:{upstream}" if isinstance(upstream, str) else _where(upstream)
+    own = Path("/etc/nginx/fastcgi_params")
+    if not own.exists():
+        pytest.skip(f"no {own}")
+    location = f"location / {{ fastcgi_pass {where}; include {own}; {more} }}"
+    _nginx(front, f"server {{ listen 127.0.0.1:{front.port}; {location} }}\n")
+
+
+def _nginx_both(front: Front, upstream: Address) -> None:
+    _nginx_stock(front, upstream, "fastcgi_param PATH_INFO $fastcgi_script_name;")
+
+
 # --- lighttpd ---
 
 
@@ -202,6 +216,11 @@ def _lighttpd(front: Front, name: str, upstream: Address, replace: Mapping[str, 
 
 def _lighttpd_fastcgi(front: Front, upstream: Address) -> None:
     _lighttpd(front, "lighttpd/fastcgi.conf", upstream, {})
+
+
+def _lighttpd_stock(front: Front, upstream: Address) -> None:
+    line = '        "fix-root-scriptname" => "enable",      # no SCRIPT_NAME, the whole path in PATH_INFO\n'
+    _lighttpd(front, "lighttpd/fastcgi.conf", upstream, {line: ""})
 
 
 def _lighttpd_authorizer(front: Front, upstream: Address) -> None:
@@ -239,29 +258,81 @@ def _apache_close(front: Front, upstream: Address) -> None:
     _apache(front, upstream, {" enablereuse=on\n": "\n"})
 
 
+def _apache_stock(front: Front, upstream: Address) -> None:
+    lines = (
+        "    ProxyFCGIBackendType GENERIC\n",
+        '    ProxyFCGISetEnvIf "true" PATH_INFO "%{reqenv:SCRIPT_NAME}"\n',
+        '    ProxyFCGISetEnvIf "true" SCRIPT_NAME ""\n',
+    )
+    _apache(front, upstream, dict.fromkeys(lines, ""))
+
+
 # --- Caddy, HAProxy ---
 
 
-def _caddy(front: Front, upstream: Address) -> None:
+def _caddy(front: Front, upstream: Address, replace: Mapping[str, str] | None = None) -> None:
     where = f"unix/{upstream}" if isinstance(upstream, str) else _where(upstream)
     site = example(
         "caddy/Caddyfile",
-        {f"unix/{SITE_SOCKET}": where, "example.com {": f"http://127.0.0.1:{front.port} {{\n\tbind 127.0.0.1\n"},
+        {f"unix/{SITE_SOCKET}": where, "example.com {": f"http://127.0.0.1:{front.port} {{\n\tbind 127.0.0.1\n"}
+        | dict(replace or {}),
     )
     front.write("site", site)
     main = front.write("Caddyfile", "{\n\tadmin off\n}\nimport site\n")
     front.run(program("caddy"), "run", "--adapter", "caddyfile", "--config", str(main))
 
 
-def _haproxy(front: Front, upstream: Address) -> None:
-    values = {SITE_SOCKET: _where(upstream), "bind :80": f"bind 127.0.0.1:{front.port}"}
-    site = front.write("site.cfg", example("haproxy/haproxy.cfg", values))
-    main = front.write(
-        "main.cfg",
-        "global\n    maxconn 256\n    nbthread 1\n    log stderr format raw local0\n"
-        "defaults\n    timeout connect 5s\n    timeout client 30s\n    timeout server 30s\n    log global\n",
+def _caddy_stock(front: Front, upstream: Address) -> None:
+    _caddy(front, upstream, {'\t\t\tenv SCRIPT_NAME ""\n': "", "\t\t\tenv PATH_INFO {http.request.uri.path}\n": ""})
+
+
+HAPROXY_MAIN = """global
+    maxconn 256
+    nbthread 1
+    log stderr format raw local0
+defaults
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    log global
+"""
+
+
+def _haproxy_site(front: Front, site: str) -> None:
+    main = front.write("main.cfg", HAPROXY_MAIN)
+    path = front.write("site.cfg", site)
+    front.run(program("haproxy"), "-db", "-f", str(main), "-f", str(path))
+
+
+def _haproxy(front: Front, upstream: Address, replace: Mapping[str, str] | None = None) -> None:
+    values = {SITE_SOCKET: _where(upstream), "bind :80": f"bind 127.0.0.1:{front.port}", **(replace or {})}
+    _haproxy_site(front, example("haproxy/haproxy.cfg", values))
+
+
+def _haproxy_passing(front: Front, upstream: Address, mode: str, server: str, *rules: str) -> None:
+    """Connections (tcp) or requests (http) passed on to a smiskd that speaks HTTP."""
+    lines = [f"mode {mode}", f"bind 127.0.0.1:{front.port}", *rules, f"server one {_where(upstream)} {server}"]
+    _haproxy_site(front, "listen web\n" + "".join(f"    {line}\n" for line in lines))
+
+
+def _haproxy_send_proxy(front: Front, upstream: Address) -> None:
+    _haproxy_passing(front, upstream, "tcp", "send-proxy")
+
+
+def _haproxy_send_proxy_v2(front: Front, upstream: Address) -> None:
+    _haproxy_passing(
+        front, upstream, "tcp", "send-proxy-v2 proxy-v2-options unique-id,crc32c", "unique-id-format %rt"
     )
-    front.run(program("haproxy"), "-db", "-f", str(main), "-f", str(site))
+
+
+def _haproxy_forwarded(front: Front, upstream: Address) -> None:
+    forwarded = "http-request set-header Forwarded for=%[src];proto=https;host=%[req.hdr(host)]"
+    others = [f"http-request del-header X-Forwarded-{name}" for name in ("For", "Proto", "Host", "Port")]
+    _haproxy_passing(front, upstream, "http", "", *others, forwarded)
+
+
+def _haproxy_stock(front: Front, upstream: Address) -> None:
+    _haproxy(front, upstream, {"    path-info ^()(/.*)$\n": ""})
 
 
 STARTERS = {
@@ -274,4 +345,14 @@ STARTERS = {
     "apache-close": _apache_close,
     "caddy": _caddy,
     "haproxy": _haproxy,
+    # The same as somebody configures them who never heard of smiskd.
+    "nginx-stock": _nginx_stock,
+    "nginx-both": _nginx_both,
+    "lighttpd-stock": _lighttpd_stock,
+    "apache-stock": _apache_stock,
+    "caddy-stock": _caddy_stock,
+    "haproxy-stock": _haproxy_stock,
+    "haproxy-send-proxy": _haproxy_send_proxy,
+    "haproxy-send-proxy-v2": _haproxy_send_proxy_v2,
+    "haproxy-forwarded": _haproxy_forwarded,
 }

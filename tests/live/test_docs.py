@@ -54,7 +54,8 @@ def test_handler_of_a_page_answers_as_it_says(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_line_of_a_page_is_taken(tmp_path: Path, command: str) -> None:
     for name in ("hello", "mysite"):
-        (tmp_path / f"{name}.py").write_text("def handle(request):\n    return 'x'\n")
+        text = "def handle(request):\n    return 'x'\ndef create_app(name, debug):\n    return handle\n"
+        (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "smisk.conf").write_text('app: "mysite",\n')
     (tmp_path / "src").mkdir()
     program, *arguments = shlex.split(command)

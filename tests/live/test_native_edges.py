@@ -8,7 +8,7 @@ from signal import SIGHUP, SIGQUIT, SIGTERM, SIGUSR1
 
 import pytest
 
-from lib.daemon import Smiskd, run_smiskd
+from lib.daemon import Smiskd
 from lib.fcgi import ABORT_REQUEST, KEEP_CONN, FastCGI, cgi_env, record, request
 from lib.http import Answer, RawHTTP, get
 
@@ -177,20 +177,6 @@ def test_print_goes_where_the_log_goes(daemon: Smiskd) -> None:
     assert ask(daemon, "/print").body == b"printed"
     daemon.wait_log("^printed, no newline …$", since)
     daemon.wait_log("^written to descriptor 1$", since)
-
-
-KINDS = {
-    "def application(environ, start_response): pass\n": "a WSGI application",
-}
-
-
-@pytest.mark.parametrize("text", KINDS)
-def test_other_interfaces_are_refused_by_name(tmp_path: Path, text: str) -> None:
-    (tmp_path / "other.py").write_text(text)
-    done = run_smiskd(*HTTP, "other", cwd=tmp_path)
-    assert done.returncode == 1
-    assert KINDS[text] in done.stderr
-    assert "this version serves native handlers" in done.stderr
 
 
 def test_signal_handlers_of_application_do_not_take_the_servers_signals(

@@ -403,3 +403,46 @@ def test_prints_of_a_daemon_go_to_its_error_log(tmp_path: Path) -> None:
     finally:
         os.kill(pid, signal.SIGTERM)
         until(lambda: not process.alive(pid), "the daemon ends", 10.0)
+
+
+# --- pieces from the loop ---
+
+LATE = """
+import asyncio
+
+BIG = b"x" * 1_000_000
+
+async def pieces():
+    await asyncio.sleep(0)
+    yield BIG
+    yield b"end"
+
+async def native(request):
+    return pieces()
+
+async def asgi(scope, receive, send):
+    assert scope["type"] == "http"
+    await asyncio.sleep(0)
+    trailers = scope["path"] == "/trailers"
+    await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": trailers})
+    await send({"type": "http.response.body", "body": BIG, "more_body": not trailers})
+    if trailers:
+        await send({"type": "http.response.trailers", "headers": [(b"x-end", b"yes")]})
+    else:
+        await send({"type": "http.response.body", "body": b"end"})
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "end"), [("native", "/", b"end"), ("asgi", "/", b"end"), ("asgi", "/trailers", b"")]
+)
+def test_piece_beyond_write_buffer_from_the_loop_is_sent_without_a_push(
+    smiskd: Callable[..., Smiskd], tmp_path: Path, app: str, path: str, end: bytes
+) -> None:
+    # Sent while asyncio and not the engine calls: nothing else then sends what is queued, and `resume` never comes.
+    module(tmp_path, "late", LATE)
+    daemon = smiskd(*ONE, *HTTP, f"late:{app}", cwd=tmp_path)
+    with RawHTTP(daemon.http, timeout=10.0) as raw:
+        answer = raw.request(get(path))
+        assert answer.status == 200
+        assert answer.body == b"x" * 1_000_000 + end

@@ -117,6 +117,7 @@ def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path
         write_timeout: 1.5s, keepalive_timeout: 1m, linger_timeout: 1h, shutdown_timeout: 250ms, startup_timeout: 1d,
         user: "root", group: 0, umask: 027, pidfile: "run/x.pid", daemonize: true, error_log: "e.log",
         log_level: DEBUG, logging: {levels: {'': INFO}}, application: {a: 1}, shop.mail: "x",
+        trusted_proxies: ["10.0.0.0/8", "unix"],
         listen: {address: "[::1]:0", protocol: "fastcgi", backlog: 5, allow: ["::1", "127.0.0.1"]},
     """
     assert run(conf) == {
@@ -139,6 +140,8 @@ def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path
         "listen.0.backlog": "5",
         "listen.0.allow.0": "::1",
         "listen.0.allow.1": "127.0.0.1",
+        "trusted_proxies.0": "10.0.0.0/8",
+        "trusted_proxies.1": "unix",
         "workers": "3",
         "threads": "4",
         "handoff_after": "2",

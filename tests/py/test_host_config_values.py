@@ -46,6 +46,8 @@ RIGHT = [
     ("app: 'a'", "a"),
     ("app: 'a.b:c.d'", "a.b:c.d"),
     ("app: 'modulé'", "modulé"),
+    ("app: 'a:b.c()'", "a:b.c()"),
+    ("app: 'a:b(\"x:y\", z=[1])'", 'a:b("x:y", z=[1])'),
     ("user: 'root'", "root"),
     ("user: 1000", "1000"),
     ("group: '1000'", "1000"),
@@ -53,6 +55,12 @@ RIGHT = [
     ("error_log: '/var/log/../x'", "/var/x"),
     ("pythonpath: '/a'", ["/a"]),
     ("pythonpath: []", []),
+    ("trusted_proxies: []", []),
+    ("trusted_proxies: 'unix'", ["unix"]),
+    ("trusted_proxies: '10.0.0.1'", ["10.0.0.1"]),
+    ("trusted_proxies: ['10.0.0.0/8', '10.0.0.1/32', '0.0.0.0/0']", ["10.0.0.0/8", "10.0.0.1", "0.0.0.0/0"]),
+    ("trusted_proxies: ['2001:DB8::/32', '::1/128', '0:0::2']", ["2001:db8::/32", "::1", "::2"]),
+    ("trusted_proxies: ['::ffff:10.0.0.1', '::ffff:10.0.0.0/104', '::/0']", ["10.0.0.1", "10.0.0.0/8", "::/0"]),
 ]
 
 
@@ -64,6 +72,45 @@ def test_right_value_is_resolved(conf: str, value: object, tmp_path: Path) -> No
 
 
 WRONG = [
+    ("trusted_proxies: 7", "trusted_proxies must be a list of addresses and networks, not 7"),
+    ("trusted_proxies: ''", "trusted_proxies must not be empty"),
+    (
+        "trusted_proxies: 'localhost'",
+        'trusted_proxies must be an address, a network such as 10.0.0.0/8, or "unix", not "localhost"',
+    ),
+    (
+        "trusted_proxies: ['::1', 'UNIX']",
+        'trusted_proxies[1] must be an address, a network such as 10.0.0.0/8, or "unix", not "UNIX"',
+    ),
+    (
+        "trusted_proxies: '10.0.0.0/33'",
+        'trusted_proxies must be an address, a network such as 10.0.0.0/8, or "unix", not "10.0.0.0/33"',
+    ),
+    (
+        "trusted_proxies: '10.0.0.0/255.0.0.0'",
+        'trusted_proxies must be an address, a network such as 10.0.0.0/8, or "unix", not "10.0.0.0/255.0.0.0"',
+    ),
+    (
+        "trusted_proxies: '10.0.0.0/'",
+        'trusted_proxies must be an address, a network such as 10.0.0.0/8, or "unix", not "10.0.0.0/"',
+    ),
+    (
+        "trusted_proxies: 'fe80::1%eth0'",
+        'trusted_proxies must be an address, a network such as 10.0.0.0/8, or "unix", not "fe80::1%eth0"',
+    ),
+    (
+        "trusted_proxies: '10.0.0.1:80'",
+        'trusted_proxies must be an address, a network such as 10.0.0.0/8, or "unix", not "10.0.0.1:80"',
+    ),
+    (
+        "trusted_proxies: '010.0.0.1'",
+        'trusted_proxies must be an address, a network such as 10.0.0.0/8, or "unix", not "010.0.0.1"',
+    ),
+    (
+        "trusted_proxies: '10.0.0.1/8'",
+        'trusted_proxies has "10.0.0.1/8", whose address is within the network: write 10.0.0.0/8',
+    ),
+    ("trusted_proxies: [1]", "trusted_proxies[0] must be a string, not 1"),
     ("workers: 0", "workers must be at least 1, not 0"),
     ("workers: -1", "workers must be at least 1, not -1"),
     ("workers: 1025", "workers must be at most 1024, not 1025"),
@@ -122,6 +169,9 @@ WRONG = [
     ("app: 'a:b:c'", 'app must be a module or module:attribute, not "a:b:c"'),
     ("app: 'a.'", 'app must be a module or module:attribute, not "a."'),
     ("app: 'a-b'", 'app must be a module or module:attribute, not "a-b"'),
+    ("app: 'a:b()()'", "app gives arguments that cannot be used: one pair of parentheses ends the name"),
+    ("app: 'a:b(**{})'", "app gives arguments that cannot be used: ** is not possible here"),
+    ("app: 'a()'", 'app must be a module, module:attribute or module:factory(…), not "a()"'),
     ("app: 'a:'", 'app must be a module or module:attribute, not "a:"'),
     ("chdir: '/no/where'", 'chdir names "/no/where", which does not exist'),
     ("chdir: '/dev/null'", 'chdir names "/dev/null", which is not a folder'),
@@ -159,9 +209,10 @@ def test_home_folder_is_written_as_in_a_shell(tmp_path: Path, monkeypatch: pytes
 
 def test_app_as_a_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "hello.py").write_text("")
-    resolved, errors = settings("app: 'hello.py:answer'", tmp_path)
-    assert errors == []
-    assert resolved["app"] == f"{tmp_path}/hello.py:answer"
+    for attribute in ("answer", "make('a:b')"):
+        resolved, errors = settings(f'app: "hello.py:{attribute}"', tmp_path)
+        assert errors == []
+        assert resolved["app"] == f"{tmp_path}/hello.py:{attribute}"
 
 
 def test_app_as_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

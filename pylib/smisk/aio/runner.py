@@ -20,17 +20,17 @@ T = TypeVar("T")
 
 
 class Runner:
-    """Owns the loop. `over()` is called by the host when the worker is done."""
+    """Owns the loop. `poll` None: only to try the application. The host calls `over()` when the worker is done."""
 
-    def __init__(self, kind: str, poll: Poll) -> None:
+    def __init__(self, kind: str, poll: Poll | None) -> None:
         self._poll = poll
         self.loop = _make(kind, poll)
         asyncio.set_event_loop(self.loop)
         self._over: asyncio.Future[None] | None = None
         self._is_over = False
         self._timer: asyncio.Handle | None = None
-        self.drives = kind != "engine"
-        if self.drives:
+        self.drives = poll is not None and kind != "engine"
+        if poll is not None and self.drives:
             self.loop.add_reader(poll.fileno(), self.turn)
 
     # --- running ---
@@ -63,7 +63,7 @@ class Runner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        wait = self._poll.turn()
+        wait = -1 if self._poll is None else self._poll.turn()
         if wait == 0:
             self._timer = self.loop.call_soon(self.turn)
         elif wait > 0:
@@ -89,14 +89,14 @@ class Runner:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            if self.drives:
+            if self._poll is not None and self.drives:
                 self.loop.remove_reader(self._poll.fileno())
             asyncio.set_event_loop(None)
             self.loop.close()
 
 
-def _make(kind: str, poll: Poll) -> asyncio.AbstractEventLoop:
-    if kind == "engine":
+def _make(kind: str, poll: Poll | None) -> asyncio.AbstractEventLoop:
+    if kind == "engine" and poll is not None:
         return asyncio.SelectorEventLoop(EngineSelector(poll))
     if kind == "uvloop":
         return cast("asyncio.AbstractEventLoop", import_module("uvloop").new_event_loop())

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 
-from smisk.config.error import quoted
+from smisk.config.error import ConfigurationError, quoted
 from smisk.config.parser import LEVELS
 
 from .spot import Spot
 
 __all__ = [
     "Choice", "Duration", "File", "Flag", "Folder", "Folders", "Kind", "Level", "Mapping", "Module", "Name", "Octal",
-    "Prefix", "Size", "Whole", "text",
+    "Peers", "Prefix", "Size", "Whole", "text",
 ]  # fmt: skip
 
 TIME_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
@@ -210,10 +210,11 @@ def _is_octal(digits: str) -> bool:
 class Module(Kind):
     """What to call: `module` or `module:attribute`, both dotted names, or a file that ends in .py for the module.
 
-    A file's path is resolved to an absolute one.
+    Literals in parentheses after the attribute are the arguments of a factory. A file's path is resolved to an
+    absolute one.
     """
 
-    about = "module or module:attribute; or a file that ends in .py"
+    about = "module, module:attribute or module:factory(…); or a file that ends in .py"
     textual = True
 
     def check(self, value: object, spot: Spot) -> str:
@@ -223,10 +224,32 @@ class Module(Kind):
             path = absolute(path, spot)
             if not os.path.isfile(path):
                 raise spot.error(f"names {quoted(path)}, which is not a file")
-            return path + colon + attribute
-        if name.count(":") > 1 or not all(part.isidentifier() for part in name.replace(":", ".").split(".")):
-            raise spot.error(f"must be a module or module:attribute, not {quoted(value)}")
-        return name
+        elif not _is_dotted(path):
+            raise self._wrong(name, spot)
+        if colon:
+            self._check_attribute(attribute, name, spot)
+        return path + colon + attribute
+
+    def _check_attribute(self, attribute: str, name: str, spot: Spot) -> None:
+        attribute, call, arguments = attribute.partition("(")
+        if not _is_dotted(attribute):
+            raise self._wrong(name, spot)
+        if call:
+            from smisk.host_app.call import CallError, read_arguments
+
+            try:
+                read_arguments(call + arguments)
+            except CallError as error:
+                raise spot.error(f"gives arguments that cannot be used: {error}") from None
+
+    @staticmethod
+    def _wrong(name: str, spot: Spot) -> ConfigurationError:
+        form = "module:attribute or module:factory(…)" if "(" in name else "module:attribute"
+        return spot.error(f"must be a module{',' if '(' in name else ' or'} {form}, not {quoted(name)}")
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
 
 
 class Prefix(Kind):
@@ -283,6 +306,54 @@ class Folders(Kind):
             raise spot.error(f"must be a list of folders, not {quoted(value)}")
         spots = [spot.item(index) for index in range(len(value))]
         return [absolute(text(item, at), at) for item, at in zip(value, spots, strict=True)]
+
+
+class Peers(Kind):
+    """Addresses and networks, and the word unix, as a list or a single string. Resolved to a list of their usual
+    spellings; IPv4 written as IPv6 becomes IPv4.
+    """
+
+    about = 'list of addresses, networks, or "unix"'
+    MOST = 1024
+
+    def check(self, value: object, spot: Spot) -> list[str]:
+        if isinstance(value, str):
+            return [self._peer(value, spot)]
+        if not isinstance(value, (list, tuple)):
+            raise spot.error(f"must be a list of addresses and networks, not {quoted(value)}")
+        if len(value) > self.MOST:
+            raise spot.error(f"must have at most {self.MOST} entries, not {len(value)}")
+        return [self._peer(item, spot.item(index)) for index, item in enumerate(value)]
+
+    @staticmethod
+    def _peer(value: object, spot: Spot) -> str:
+        from ipaddress import ip_network
+
+        written = text(value, spot)
+        if written == "unix":
+            return written
+        wrong = f'must be an address, a network such as 10.0.0.0/8, or "unix", not {quoted(written)}'
+        address, slash, bits = written.partition("/")
+        if slash and not (bits.isascii() and bits.isdigit()):
+            raise spot.error(wrong)
+        try:
+            network = ip_network(written, strict=False)
+        except ValueError:
+            raise spot.error(wrong) from None
+        if "%" in written:
+            raise spot.error(wrong)
+        if slash and str(network.network_address) != str(ip_network(address).network_address):
+            raise spot.error(f"has {quoted(written)}, whose address is within the network: write {network}")
+        return _plain(str(network.network_address), network.prefixlen)
+
+
+def _plain(address: str, bits: int) -> str:
+    """A network in the form that the host reads, without its bits where all of them count."""
+    from ipaddress import IPv6Address
+
+    if ":" in address and bits >= 96 and (mapped := IPv6Address(address).ipv4_mapped) is not None:
+        address, bits = str(mapped), bits - 96
+    return address if bits == (128 if ":" in address else 32) else f"{address}/{bits}"
 
 
 class Name(Kind):

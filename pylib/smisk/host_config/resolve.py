@@ -17,7 +17,7 @@ from .spot import Spot
 
 __all__ = ["Draft", "resolve"]
 
-ACCUMULATED = ("listen", "pythonpath")
+ACCUMULATED = ("listen", "pythonpath", "trusted_proxies")
 
 
 class Draft:

@@ -20,6 +20,7 @@ from .kinds import (
     Module,
     Name,
     Octal,
+    Peers,
     Prefix,
     Size,
     Whole,
@@ -56,6 +57,7 @@ _TABLE = (
     Setting("application", Mapping(), None, "the application's own settings", sent=False),
     # Where to listen
     Setting("listen", Listeners(), ["http://127.0.0.1:8080"], "where to listen, and for which protocol"),
+    Setting("trusted_proxies", Peers(), [], "whose PROXY headers, Forwarded and X-Forwarded-* count"),
     # How much at once
     Setting("workers", Whole(1, 1024, ("auto",)), "auto", "processes; auto: one for each usable CPU"),
     Setting("threads", Whole(1, 1024), 8, "handlers in parallel in each worker; reserved, no effect yet"),

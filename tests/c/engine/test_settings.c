@@ -46,12 +46,13 @@ static void test_settings_nothing_gives_the_neutral_state(void **state) {
 static void test_settings_texts_are_read(void **state) {
     (void)state;
     struct sm_settings s;
-    assert_int_equal(READ(&s, PAIR("app", "mod:attr") PAIR("interface", "auto") PAIR("root_path", "/r")
-                                  PAIR("loop", "engine") PAIR("lifespan", "on") PAIR("chdir", "/c") PAIR("venv", "/v")
-                                      PAIR("pidfile", "/p") PAIR("user", "u") PAIR("group", "g")
-                                          PAIR("error_log", "stderr") PAIR("temp_dir", "/t")
-                                              PAIR("pythonpath.0", "/a") PAIR("pythonpath.1", "/b")),
-                     0);
+    assert_int_equal(
+        READ(&s, PAIR("app", "mod:attr") PAIR("interface", "auto") PAIR("root_path", "/r") PAIR("loop", "engine")
+                     PAIR("lifespan", "on") PAIR("chdir", "/c") PAIR("venv", "/v") PAIR("pidfile", "/p")
+                         PAIR("user", "u") PAIR("group", "g") PAIR("error_log", "stderr") PAIR("temp_dir", "/t")
+                             PAIR("pythonpath.0", "/a") PAIR("pythonpath.1", "/b") PAIR("trusted_proxies.0", "unix")
+                                 PAIR("trusted_proxies.1", "10.0.0.0/8")),
+        0);
     assert_string_equal(s.app, "mod:attr");
     assert_string_equal(s.interface, "auto");
     assert_string_equal(s.root_path, "/r");
@@ -67,6 +68,9 @@ static void test_settings_texts_are_read(void **state) {
     assert_string_equal(s.pythonpath[0], "/a");
     assert_string_equal(s.pythonpath[1], "/b");
     assert_null(s.pythonpath[2]);
+    assert_string_equal(s.trusted_proxies[0], "unix");
+    assert_string_equal(s.trusted_proxies[1], "10.0.0.0/8");
+    assert_null(s.trusted_proxies[2]);
     sm_settings_deinit(&s);
 }
 

@@ -8,6 +8,7 @@
 #include "dump.h"
 #include "proto/fastcgi.h"
 #include "proto/http1.h"
+#include "proto/ip.h"
 
 struct replay {
     const char *data;    // borrowed
@@ -29,6 +30,14 @@ void replay_websocket(const struct replay *input, uint64_t max_size, bool may_de
 
 // Reads a params block and writes the head down; `name` begins the first line.
 void replay_params(const char *block, size_t len, uint32_t max_fields, const char *name, struct dump *out);
+
+// Looks for a PROXY header at the start of the input and writes down what it says and what follows.
+void replay_proxy(const struct replay *input, struct dump *out);
+// Reads lines "Name: value" as the fields of a head that a trusted peer sent, and writes down what they say of its
+// way.
+void replay_forwarded(const char *data, size_t len, struct dump *out);
+// Whom replay_forwarded trusts: 10.0.0.0/8 and fd00::/8.
+bool replay_trusts(const void *context, const struct sm_ip *ip);
 
 // Ends the process with a message unless `kept`.
 void replay_check(int kept, const char *promise);

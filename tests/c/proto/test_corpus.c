@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Replays tests/corpus: every file whole, byte by byte, and cut at every position, each piece flush against an
-// unreadable page, with the very events that its expectation lists. Arguments: "http1", "fastcgi" or "websocket", the
-// folder.
+// unreadable page, with the very events that its expectation lists. Arguments: the kind, its folder.
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,30 +25,36 @@ static void replay_http_case(const struct replay *input, const struct corpus_cas
     replay_http1(input, &limits, out);
 }
 
+static void replay_proxy_case(const struct replay *input, const struct corpus_case *item, struct dump *out) {
+    (void)item;
+    replay_proxy(input, out);
+}
+
+// A head is read whole; its beginning, as far as the first piece goes, must not lead the reader past its end.
+static void replay_fields_case(const struct replay *input, const struct corpus_case *item, struct dump *out) {
+    struct dump ignored;
+    size_t len = input->first < input->len ? input->first : input->len;
+    (void)item;
+    dump_init(&ignored);
+    replay_forwarded(guard_put(input->guard, input->data, len), len, &ignored);
+    dump_deinit(&ignored);
+    replay_forwarded(guard_put(input->guard, input->data, input->len), input->len, out);
+}
+
 // Cases whose name begins with "deflate_" are of a connection that agreed on permessage-deflate.
 static void replay_websocket_case(const struct replay *input, const struct corpus_case *item, struct dump *out) {
     replay_websocket(input, item->body, strstr(item->name, "/deflate_") != NULL, out);
 }
 
-// A protocol, the suffix of its files, and how they are replayed.
-static const struct protocol {
+static const struct {
     const char *name;
     const char *suffix;
     void (*replay)(const struct replay *input, const struct corpus_case *item, struct dump *out);
-} protocols[] = {
-    {"fastcgi", ".bin", replay_fcgi_case},
-    {"http1", ".http", replay_http_case},
+} kinds[] = {
+    {"fastcgi", ".bin", replay_fcgi_case},        {"forwarded", ".fields", replay_fields_case},
+    {"http1", ".http", replay_http_case},         {"proxy", ".bin", replay_proxy_case},
     {"websocket", ".bin", replay_websocket_case},
 };
-
-static const struct protocol *find_protocol(const char *name) {
-    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
-        if (strcmp(protocols[i].name, name) == 0) {
-            return &protocols[i];
-        }
-    }
-    return NULL;
-}
 
 static void (*replay_case)(const struct replay *input, const struct corpus_case *item, struct dump *out);
 
@@ -68,7 +73,8 @@ static void expect_events(const struct corpus_case *item, const struct replay *i
 static bool is_refused(const char *expected) {
     return strncmp(expected, "bad", 3) == 0 || strstr(expected, "\nbad") != NULL ||
            strstr(expected, " malformed\n") != NULL || strstr(expected, " too-many\n") != NULL ||
-           strstr(expected, " bad-") != NULL;
+           strstr(expected, " bad-") != NULL || strstr(expected, "ignored ") != NULL ||
+           strstr(expected, "conflict\n") != NULL;
 }
 
 static void test_corpus_file_gives_expected_events(void **state) {
@@ -89,14 +95,17 @@ static void test_corpus_file_gives_expected_events(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct protocol *protocol = argc == 3 ? find_protocol(argv[1]) : NULL;
-    if (protocol == NULL) {
-        fprintf(stderr, "usage: test_corpus http1|fastcgi|websocket FOLDER\n");
+    size_t kind = 0;
+    while (argc == 3 && kind < sizeof kinds / sizeof kinds[0] && strcmp(argv[1], kinds[kind].name) != 0) {
+        kind++;
+    }
+    if (argc != 3 || kind == sizeof kinds / sizeof kinds[0]) {
+        fprintf(stderr, "usage: test_corpus fastcgi|forwarded|http1|proxy|websocket FOLDER\n");
         return 2;
     }
-    replay_case = protocol->replay;
+    replay_case = kinds[kind].replay;
     struct corpus corpus;
-    corpus_load(&corpus, argv[2], protocol->suffix);
+    corpus_load(&corpus, argv[2], kinds[kind].suffix);
     struct CMUnitTest *tests = calloc(corpus.n_cases, sizeof *tests);
     if (tests == NULL) {
         return 1;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Looking things up in a request head (see fields.h).
-#include "py/fields.h"
+#include "proto/fields.h"
+
+bool sm_field_is(const struct sm_head *head, uint32_t i, struct sm_field_name name) {
+    struct sm_str label = sm_field_label(head, i);
+    return head->kind == SM_HEAD_HTTP ? sm_str_ieq(label, name.http) : sm_str_eq(label, name.cgi);
+}
 
 uint32_t sm_head_next(const struct sm_head *head, struct sm_field_name name, uint32_t from) {
-    bool is_http = head->kind == SM_HEAD_HTTP;
-    struct sm_str wanted = is_http ? name.http : name.cgi;
+    struct sm_str wanted = head->kind == SM_HEAD_HTTP ? name.http : name.cgi;
     if (wanted.len == 0) {
         return head->n_fields;
     }
     for (uint32_t i = from; i < head->n_fields; i++) {
-        struct sm_str label = sm_field_label(head, i);
-        if (is_http ? sm_str_ieq(label, wanted) : sm_str_eq(label, wanted)) {
+        if (sm_field_is(head, i, name)) {
             return i;
         }
     }

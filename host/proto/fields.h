@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Looking things up in a request head, whichever way its fields are spelled (HTTP fields or CGI variables). Pure
-// functions over spans; no Python. Comes in: the fields of Request. Owns nothing.
+// functions over spans. Comes in: what the front servers say (forwarded.c), the fields of Request. Owns nothing.
 #pragma once
 
 #include "proto/message.h"
@@ -25,6 +25,8 @@ static inline struct sm_str sm_head_text(const struct sm_head *head, struct sm_s
     return sm_span_in(span, head->base);
 }
 
+// Whether field `i` has this name.
+bool sm_field_is(const struct sm_head *head, uint32_t i, struct sm_field_name name);
 // Index of the next field of this name from `from` on; n_fields when there is none.
 uint32_t sm_head_next(const struct sm_head *head, struct sm_field_name name, uint32_t from);
 // The first field's value, of CGI variables the last (as in an environment); ptr NULL when there is none.

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""Measures: the samples of one workload, round after round, and their summary."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from environment import SkipError
+from load import Figures, Load, LoadError
+from report import say
+from server import Server
+
+__all__ = ["Sample", "Series", "heads", "measure_all", "ratios", "reference_of"]
+
+WARM_UP_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One server's part in one round: CPU microseconds a request, share of its core that it used, the load's view."""
+
+    cpu_us: float
+    busy: float
+    figures: Figures
+
+
+@dataclass
+class Series:
+    """All rounds of one server in one workload, by the round's number."""
+
+    server: Server
+    samples: dict[int, Sample] = field(default_factory=dict)
+    failure: str = ""
+    is_skipped: bool = False  # what it needs cannot be installed here, which is no failure of its own
+
+    def median(self, value: str) -> float:
+        """Median over the rounds of a Sample's or its Figures' attribute."""
+        samples = self.samples.values()
+        values = [getattr(sample if hasattr(sample, value) else sample.figures, value) for sample in samples]
+        return float(statistics.median(values))
+
+    def summary(self, reference: Series | None) -> dict[str, Any]:
+        """The series as plain data for the JSON file."""
+        if not self.samples:
+            return {"server": self.server.title, "failure": self.failure}
+        over = ratios(self, reference)
+        return {
+            "server": self.server.title,
+            "failure": self.failure,
+            "cpu_us": round(self.median("cpu_us"), 3),
+            "ratio": round(statistics.median(over), 3) if over else None,
+            "ratios": [round(ratio, 3) for ratio in over],
+            "requests_per_second": round(self.median("requests_per_second")),
+            "requests_per_cpu_second": round(1e6 / self.median("cpu_us")),
+            "p50_us": self.median("p50_us"),
+            "p99_us": self.median("p99_us"),
+            "busy": round(self.median("busy"), 3),
+            "errors": sum(sample.figures.errors for sample in self.samples.values()),
+        }
+
+    def row(self, reference: Series | None) -> list[str]:
+        """The series as cells of the table with heads()."""
+        values = self.summary(reference)
+        if not self.samples:
+            return [self.server.title, *["–"] * (len(heads("", "")) - 1)]
+        over = values["ratios"]
+        return [
+            self.server.title,
+            f"{values['cpu_us']:.2f}",
+            f"{values['ratio']:.2f}" if over else "–",
+            f"{min(over):.2f}–{max(over):.2f}" if over else "–",
+            f"{values['requests_per_second']:,}",
+            f"{values['requests_per_cpu_second']:,}",
+            f"{values['p99_us']:,.0f}",
+            f"{values['busy']:.0%}",
+            str(values["errors"]),
+        ]
+
+
+def heads(reference: str, unit: str) -> list[str]:
+    """Heads of a workload's table."""
+    cost = f"CPU µs/{unit}"
+    rates = [f"{unit}s/s", f"{unit}s/CPU s"]
+    return ["server", cost, f"× {reference}", "lowest–highest", *rates, "p99 µs", "busy", "errors"]
+
+
+def ratios(series: Series, reference: Series | None) -> list[float]:
+    """The cost of `series` over that of `reference`, for each round that has both."""
+    if reference is None:
+        return []
+    both = [number for number in series.samples if number in reference.samples]
+    return [series.samples[number].cpu_us / reference.samples[number].cpu_us for number in both]
+
+
+def reference_of(all_series: Sequence[Series], name: str) -> Series | None:
+    """The series of the server `name`; None when it was not measured."""
+    return next((series for series in all_series if series.server.name == name and series.samples), None)
+
+
+def measure(server: Server, load: Load, cores: tuple[int, ...], seconds: float) -> Sample:
+    """Start the server, warm it up, load it for `seconds`, stop it; raises LoadError or SkipError."""
+    running = server.start(load.workload, cores)
+    try:
+        with load.session(running.address) as run:
+            run(WARM_UP_SECONDS)
+            before, began = running.process.cpu_seconds(), time.monotonic()
+            figures = run(seconds)
+            used, elapsed = running.process.cpu_seconds() - before, time.monotonic() - began
+    finally:
+        running.process.stop()
+    if used == 0:
+        raise LoadError("used no CPU time that the system's clock ticks show: measure longer")
+    return Sample(cpu_us=used * 1e6 / figures.requests, busy=used / elapsed, figures=figures)
+
+
+def measure_all(
+    servers: Sequence[Server], load: Load, cores: tuple[int, ...], rounds: int, seconds: float
+) -> list[Series]:
+    """All rounds of one workload, the servers by turns; one that fails is left out from then on."""
+    all_series = [Series(server) for server in servers]
+    for number in range(1, rounds + 1):
+        for series in all_series:
+            if series.failure:
+                continue
+            title = f"{load.workload.name} round {number}/{rounds} {series.server.title}"
+            try:
+                series.samples[number] = measure(series.server, load, cores, seconds)
+            except (LoadError, SkipError) as error:
+                series.failure, series.is_skipped = str(error), isinstance(error, SkipError)
+                say(f"{title}: {error}")
+                continue
+            over = ratios(series, reference_of(all_series, load.workload.reference))
+            ratio = f", {over[-1]:.2f} × {load.workload.reference}" if over else ""
+            say(f"{title}: {series.samples[number].cpu_us:.2f} µs{ratio}")
+    return all_series

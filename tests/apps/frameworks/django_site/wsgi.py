@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+"""The site as an application of WSGI."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "django_site.settings")
+application = get_wsgi_application()
