@@ -372,7 +372,40 @@ def test_answers_to_pings_keep_the_websocket_open(smiskd: Callable[..., Smiskd])
         assert (answer.opcode, answer.payload) == (TEXT, b"alive")
 
 
+def test_example_chat_tells_everybody(smiskd: Callable[..., Smiskd]) -> None:
+    folder = Path(__file__).resolve().parents[2] / "examples" / "chat"
+    daemon = smiskd("--pythonpath", str(folder), "--http", "127.0.0.1:0", "--workers", "1", "chat:app")
+    with dial(daemon, "/") as one, dial(daemon, "/") as two:
+        two.send("I am here")
+        assert two.recv(timeout=WITHIN) == "I am here"
+        one.send("Hello")
+        assert [each.recv(timeout=WITHIN) for each in (two, one)] == ["Hello", "I am here"]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_websockets_run_on_other_loops(smiskd: Callable[..., Smiskd], loop: str) -> None:
+    if loop != "asyncio":
+        pytest.importorskip(loop)
+    daemon = smiskd("--http", "127.0.0.1:0", "--workers", "1", "--set", f"loop={loop}", "sockets:app")
+    with dial(daemon, "/echo", max_size=None) as client:
+        for message in ("Hello", b"x" * 3_000_000, "again"):
+            client.send(message)
+            assert client.recv(timeout=WITHIN) == message
+        assert client.ping().wait(WITHIN)
+        daemon.signal(signal.SIGTERM)
+        assert closed(client) == (1012, "")
+    assert daemon.wait() == 0
+
+
 # --- behind a front server ---
+
+
+def test_scheme_of_a_trusted_proxy_makes_it_wss(smiskd: Callable[..., Smiskd]) -> None:
+    daemon = smiskd(
+        *("--http", "127.0.0.1:0", "--workers", "1", "--set", 'trusted_proxies=["127.0.0.1"]', "sockets:app")
+    )
+    with dial(daemon, "/scope", additional_headers={"X-Forwarded-Proto": "https"}) as client:
+        assert eval(json.loads(client.recv(timeout=WITHIN))["scheme"], {}) == "wss"
 
 
 def test_websocket_through_nginx_is_echoed(
