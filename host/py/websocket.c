@@ -5,37 +5,19 @@
 // of the closing handshake (RFC 6455 7.1.1).
 #include "py/websocket.h"
 
-#include <stdio.h>
-
 #include "base/log.h"
 #include "proto/fields.h"
 #include "py/error.h"
 
 // --- whether it is one ---
 
-static bool is_space(char byte) {
-    return byte == ' ' || byte == '\t';
-}
-
 // Whether a comma-separated list has this name in it, without regard to case.
 static bool list_has(struct sm_str list, struct sm_str name) {
-    while (list.len > 0) {
-        const char *comma = memchr(list.ptr, ',', list.len);
-        size_t len = comma == NULL ? list.len : (size_t)(comma - list.ptr);
-        struct sm_str item = {list.ptr, len};
-        while (item.len > 0 && is_space(item.ptr[0])) {
-            item.ptr++;
-            item.len--;
-        }
-        while (item.len > 0 && is_space(item.ptr[item.len - 1])) {
-            item.len--;
-        }
-        if (sm_str_ieq(item, name)) {
+    struct sm_str element;
+    while (sm_list_prev(&list, &element)) {
+        if (sm_str_ieq(element, name)) {
             return true;
         }
-        len += comma != NULL;
-        list.ptr += len;
-        list.len -= len;
     }
     return false;
 }

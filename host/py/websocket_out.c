@@ -12,27 +12,34 @@ enum {
 
 // --- frames ---
 
-// Adds what one write said to what those before it said: a frame must go out whole where its header did.
-static int join(struct smpy_asgi *call, int outcome) {
-    if (outcome == SM_EXCHANGE_FULL) {
-        call->is_full = true;
-        return 0;
+// What a write said, without FULL: the flush that follows says that too, and knows better.
+static int taken(int outcome) {
+    return outcome == SM_EXCHANGE_FULL ? 0 : outcome;
+}
+
+// Sends what is queued. Whether the next send() waits is settled here, since `resume` follows only if this said FULL.
+static int flush(struct smpy_asgi *call) {
+    int outcome = sm_exchange_flush(call->exchange);
+    bool was_full = call->is_full;
+    call->is_full = outcome == SM_EXCHANGE_FULL;
+    if (was_full && !call->is_full) {
+        smpy_await_wake(&call->app->loop, &call->senders);
     }
-    return outcome;
+    return taken(outcome);
 }
 
 static int begin_frame(struct smpy_asgi *call, enum sm_websocket_opcode opcode, bool deflated, size_t len) {
     char header[SM_WEBSOCKET_HEADER_MAX];
     size_t header_len = sm_websocket_header(header, opcode, deflated, len);
-    return join(call, sm_exchange_write(call->exchange, header, header_len));
+    return taken(sm_exchange_write(call->exchange, header, header_len));
 }
 
 int smpy_websocket_frame(struct smpy_asgi *call, enum sm_websocket_opcode opcode, struct sm_str payload) {
     int outcome = begin_frame(call, opcode, false, payload.len);
     if (outcome == 0 && payload.len > 0) {
-        outcome = join(call, sm_exchange_write(call->exchange, payload.ptr, payload.len));
+        outcome = taken(sm_exchange_write(call->exchange, payload.ptr, payload.len));
     }
-    return outcome == 0 ? join(call, sm_exchange_flush(call->exchange)) : outcome;
+    return outcome == 0 ? flush(call) : outcome;
 }
 
 // The engine lets go of what it borrowed. It may do so after Python has ended: then the memory is gone.
@@ -50,9 +57,9 @@ static int send_payload(struct smpy_asgi *call, enum sm_websocket_opcode opcode,
         outcome = payload.len < BY_REFERENCE ? sm_exchange_write(call->exchange, payload.ptr, payload.len)
                                              : sm_exchange_write_ref(call->exchange, payload.ptr, payload.len,
                                                                      release_object, Py_NewRef(owner));
-        outcome = join(call, outcome);
+        outcome = taken(outcome);
     }
-    outcome = outcome == 0 ? join(call, sm_exchange_flush(call->exchange)) : outcome;
+    outcome = outcome == 0 ? flush(call) : outcome;
     if (outcome == 0) {
         return 0;
     }

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""WebSockets of every kind, and what became of them: GET /seen?NAME waits for what the WebSocket of that path noted."""
+"""WebSockets of every kind, and what became of them: GET /seen?NAME waits for what the WebSocket of that path noted
+(/echo?NAME: under that name)."""
 
 import asyncio
 import json
+from contextlib import suppress
+from urllib.parse import unquote
 
 seen: dict[str, asyncio.Queue] = {}
 
@@ -14,8 +17,11 @@ def note(name, what):
 async def echo(scope, receive, send):
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
-        await send({"type": "websocket.send", **{key: message[key] for key in ("text", "bytes") if key in message}})
-    note("echo", message)
+        with suppress(OSError):  # the next receive() tells why
+            await send(
+                {"type": "websocket.send", **{key: message[key] for key in ("text", "bytes") if key in message}}
+            )
+    note(scope["query_string"].decode() or "echo", message)
 
 
 async def sizes(scope, receive, send):
@@ -45,7 +51,7 @@ async def accept(scope, receive, send):
 
 async def close(scope, receive, send):
     """Closes with CODE,REASON of the query, before it receives anything."""
-    code, _, reason = scope["query_string"].decode().partition(",")
+    code, _, reason = unquote(scope["query_string"].decode()).partition(",")
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.close", "code": int(code), "reason": reason})
     note("close", await receive())
@@ -173,7 +179,7 @@ async def http(scope, receive, send):
         seen.setdefault("go", asyncio.Queue()).put_nowait(None)
         answer = "went"
     elif scope["path"] == "/seen":
-        answer = repr(await asyncio.wait_for(seen.setdefault(name, asyncio.Queue()).get(), 10))
+        answer = ascii(await asyncio.wait_for(seen.setdefault(name, asyncio.Queue()).get(), 10))
     else:
         answer = "plain"
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
