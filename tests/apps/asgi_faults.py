@@ -221,7 +221,8 @@ async def application(scope: Any, receive: Receive, send: Send) -> None:
         raise NotImplementedError(scope["type"])
     name = scope["path"][1:]
     if name in CALLED:
-        return await CALLED[name](receive, send)
+        await CALLED[name](receive, send)
+        return
     for message in SENT[name]:
         await send(message)
 
