@@ -255,5 +255,6 @@ ROUTES: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
-        return await lifespan(scope, receive, send)
-    await ROUTES.get(scope["path"], show)(scope, receive, send)
+        await lifespan(scope, receive, send)
+    else:
+        await ROUTES.get(scope["path"], show)(scope, receive, send)

@@ -74,7 +74,12 @@ SENT: dict[str, list[Any]] = {
     "past-length": [{**START, "headers": [(b"content-length", b"6")]}, FIRST, BODY],
     "no-end": [START, FIRST],
     "no-trailers": [{**START, "trailers": True}, FIRST, BODY],
-    "bad-trailer": [{**START, "trailers": True}, FIRST, BODY, {"type": "http.response.trailers", "headers": [(b"x", 5)]}],
+    "bad-trailer": [
+        {**START, "trailers": True},
+        FIRST,
+        BODY,
+        {"type": "http.response.trailers", "headers": [(b"x", 5)]},
+    ],
     "forbidden-trailer": [
         {**START, "trailers": True},
         FIRST,
@@ -216,7 +221,8 @@ async def application(scope: Any, receive: Receive, send: Send) -> None:
         raise NotImplementedError(scope["type"])
     name = scope["path"][1:]
     if name in CALLED:
-        return await CALLED[name](receive, send)
+        await CALLED[name](receive, send)
+        return
     for message in SENT[name]:
         await send(message)
 

@@ -17,7 +17,8 @@ async def raises_in_startup(scope: Any, receive: Any, send: Any) -> None:
 
 async def says_failed(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        return await answer(scope, send)
+        await answer(scope, send)
+        return
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "the database is away"})
 
