@@ -24,6 +24,8 @@ static struct {
     enum sm_log_level level;
     const char *name;
     bool colour;
+    sm_log_listener *listener;
+    void *listener_context;
 } sm_log_state = {.fd = STDERR_FILENO, .level = SM_LOG_INFO};
 
 static const struct {
@@ -41,6 +43,21 @@ void sm_log_set_level(enum sm_log_level level) {
 
 void sm_log_set_name(const char *name) {
     sm_log_state.name = name;
+}
+
+void sm_log_listen(sm_log_listener *listener, void *context) {
+    sm_log_state.listener = listener;
+    sm_log_state.listener_context = context;
+}
+
+static void sm_log_tell(enum sm_log_level level, const char *heading, const char *text, size_t text_len) {
+    if (level >= SM_LOG_ERROR && sm_log_state.listener != NULL) {
+        sm_log_state.listener(sm_log_state.listener_context, heading, text, text_len);
+    }
+}
+
+static bool sm_log_is_dropped(enum sm_log_level level) {
+    return level < sm_log_state.level && (level < SM_LOG_ERROR || sm_log_state.listener == NULL);
 }
 
 static void sm_log_detect_colour(void) {
@@ -166,7 +183,7 @@ static void sm_log_write(const char *data, size_t len) {
 }
 
 void sm_log(enum sm_log_level level, const char *format, ...) {
-    if (level < sm_log_state.level) {
+    if (sm_log_is_dropped(level)) {
         return;
     }
     int saved = errno;
@@ -179,6 +196,11 @@ void sm_log(enum sm_log_level level, const char *format, ...) {
     bool cut = len >= sizeof(text);
     if (cut) {
         len = sizeof(text) - 1;
+    }
+    sm_log_tell(level, text, NULL, 0);
+    if (level < sm_log_state.level) {
+        errno = saved;
+        return;
     }
     char line[PREFIX_MAX_LEN + LINE_MAX_LEN + 8];
     size_t used = sm_log_prefix(line, level);
@@ -194,6 +216,7 @@ void sm_log(enum sm_log_level level, const char *format, ...) {
 }
 
 void sm_log_text(enum sm_log_level level, const char *heading, const char *text, size_t text_len) {
+    sm_log_tell(level, heading, text, text_len);
     if (level < sm_log_state.level) {
         return;
     }

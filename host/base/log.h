@@ -22,5 +22,9 @@ void sm_log_set_name(const char *name);
 void sm_log(enum sm_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // Several lines (a traceback) under one heading line, each sanitised; written in one go.
 void sm_log_text(enum sm_log_level level, const char *heading, const char *text, size_t text_len);
+// Has every error (and worse) told to `listener` as well, whatever the level: heading without date, then the lines of
+// sm_log_text or NULL. One listener in a process; NULL: none. It may not log.
+typedef void sm_log_listener(void *context, const char *heading, const char *text, size_t text_len);
+void sm_log_listen(sm_log_listener *listener, void *context);
 // Escapes control bytes and invalid UTF-8 lead-ins of src into dst as \xHH; returns the bytes written, at most cap.
 size_t sm_log_escape(char *dst, size_t cap, const char *src, size_t len);

@@ -73,11 +73,13 @@ static void sm_engine_close_ports(struct sm_engine *engine) {
 }
 
 static void sm_engine_run_ready(struct sm_engine *engine);
+static void sm_engine_unyield(struct sm_engine *engine);
 
 void sm_engine_close(struct sm_engine *engine) {
     sm_engine_close_ports(engine);
     engine->n_ports = 0;
     sm_engine_abort_all(engine);
+    sm_engine_unyield(engine);
     sm_engine_run_ready(engine);
 }
 
@@ -216,6 +218,16 @@ int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n) {
 
 // --- running ---
 
+// What was to be told before the application had the exchange.
+static void sm_engine_catch_up(struct sm_engine *engine, struct sm_exchange *exchange) {
+    if (engine->draining) {
+        sm_exchange_notify(exchange, SM_NOTICE_DRAIN);
+    }
+    if (exchange->session->conn.hangup && exchange->session->conn.ops->hangup != NULL) {
+        exchange->session->conn.ops->hangup(&exchange->session->conn);
+    }
+}
+
 // The calls into the application that are due.
 static void sm_engine_call(struct sm_engine *engine, struct sm_exchange *exchange) {
     const struct sm_app_ops *ops = engine->app->ops;
@@ -225,6 +237,7 @@ static void sm_engine_call(struct sm_engine *engine, struct sm_exchange *exchang
     if (exchange->phase == SM_PHASE_READY) {
         exchange->phase = SM_PHASE_OPEN;
         ops->request(engine->app, exchange);
+        sm_engine_catch_up(engine, exchange);
     } else {
         if ((due & SM_DUE_NOTICES) != 0) {
             ops->notice(engine->app, exchange, due & SM_DUE_NOTICES);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "engine/app.h"
+#include "engine/failure.h"
 #include "engine/settings.h"
 #include "engine/trust.h"
 #include "net/conn.h"
@@ -24,10 +25,19 @@ struct sm_port {
     uint32_t n_accepted;
 };
 
+// Development (`autoreload`): how a worker comes to be replaced when files change, and what it shows meanwhile.
+struct sm_reload {
+    struct sm_failure failure; // of the newest code; fd -1: cannot be shown
+    int change_fd;             // a 'C' written here asks the master for a replacement
+    bool is_watching;          // this worker looks after the files; one of all is enough
+    bool must_start;           // a replacement: others go on serving when it fails
+};
+
 struct sm_engine {
     struct sm_net net;
     const struct sm_settings *settings; // borrowed
     struct sm_app *app;                 // borrowed
+    struct sm_reload *reload;           // borrowed; NULL without `autoreload`
     struct sm_http1_limits http_limits;
     struct sm_trust trust; // trusted_proxies
     struct sm_port *ports;

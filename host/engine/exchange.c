@@ -72,7 +72,8 @@ struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kin
     exchange->phase = SM_PHASE_HEAD;
     exchange->keep_conn = exchange->params_ended = exchange->stdin_ended = exchange->data_ended = false;
     exchange->used_stderr = exchange->running = exchange->wants_room = exchange->aborted = false;
-    exchange->broke = exchange->receiving = exchange->tunnel = exchange->wants_continue = false;
+    exchange->can_upgrade = exchange->broke = exchange->receiving = exchange->tunnel = exchange->wants_continue =
+        false;
     exchange->due = 0;
     exchange->fault_status = 0;
     exchange->committed = exchange->chunked = exchange->has_date = exchange->has_server = false;
@@ -164,7 +165,8 @@ bool sm_exchange_receive(struct sm_exchange *exchange, struct sm_spool *spool, s
 
 bool sm_exchange_body_full(const struct sm_exchange *exchange) {
     uint64_t most = exchange->engine->settings->request_body_memory;
-    return sm_spool_unread(&exchange->body) >= (most < STREAM_AHEAD ? most : STREAM_AHEAD);
+    uint64_t unread = sm_spool_unread(&exchange->body);
+    return unread > 0 && unread >= (most < STREAM_AHEAD ? most : STREAM_AHEAD);
 }
 
 // --- what the application reads ---
@@ -281,6 +283,7 @@ char *sm_exchange_take_head(struct sm_exchange *exchange) {
     exchange->block = (struct sm_bytes){0};
     exchange->head.base = NULL;
     exchange->head.n_fields = 0;
+    exchange->head.method = exchange->head.target = (struct sm_span){0}; // a refusal may still want to name them
     return data;
 }
 

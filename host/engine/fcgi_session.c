@@ -403,7 +403,10 @@ static void sm_fcgi_notify(struct sm_fcgi_session *session, unsigned what) {
 }
 
 static void sm_fcgi_hangup(struct sm_conn *conn) {
-    sm_fcgi_notify(sm_fcgi_from(conn), SM_NOTICE_HANGUP);
+    struct sm_fcgi_session *session = sm_fcgi_from(conn);
+    if (session->n_body == 0) { // else what was sent before is read first, and the end tells
+        sm_fcgi_notify(session, SM_NOTICE_HANGUP);
+    }
 }
 
 static void sm_fcgi_eof(struct sm_conn *conn) {
@@ -435,6 +438,7 @@ static void sm_fcgi_drained(struct sm_conn *conn) {
     struct sm_fcgi_session *session = sm_fcgi_from(conn);
     if (conn->paused) {
         conn->paused = false;
+        sm_fcgi_arm(session);
         sm_conn_defer(conn);
     }
     for (struct sm_list *node = session->exchanges.next; node != &session->exchanges; node = node->next) {
@@ -513,8 +517,8 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
     }
     session->must_close = session->must_close || !exchange->keep_conn;
     session->served = true;
+    sm_fcgi_more(exchange);
     if (exchange->receiving) { // answered before it was read
-        sm_fcgi_more(exchange);
         sm_fcgi_leave_phase(session, exchange);
         session->linger = true;
     }

@@ -39,11 +39,15 @@ static bool sm_http_begin(struct sm_http_session *session) {
     return true;
 }
 
-// RFC 9110 10.1.1: the client waits with its body until it is asked for.
+// RFC 9110 10.1.1: the client waits with its body until it is asked for. Behind a final head there is nothing to ask.
 static void sm_http_continue(struct sm_http_session *session) {
     struct sm_exchange *exchange = session->current;
-    if (exchange->wants_continue) {
-        exchange->wants_continue = false;
+    if (!exchange->wants_continue) {
+        return;
+    }
+    exchange->wants_continue = false;
+    sm_conn_deadline(&session->base.conn, session->base.engine->settings->body_timeout);
+    if (!exchange->committed) {
         sm_conn_write(&session->base.conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
         sm_conn_flush(&session->base.conn);
     }
@@ -64,6 +68,7 @@ static bool sm_http_head(struct sm_http_session *session, const char *head, size
         }
     }
     exchange->head.base = exchange->block.data;
+    exchange->can_upgrade = session->parser.minor >= 1;
     bool has_body = session->parser.chunked || exchange->head.content_length > 0;
     if (!has_body) {
         return true;
@@ -72,6 +77,9 @@ static bool sm_http_head(struct sm_http_session *session, const char *head, size
     exchange->wants_continue = session->parser.expect_continue && !more;
     sm_conn_deadline(&session->base.conn, session->base.engine->settings->body_timeout);
     if (session->base.engine->app->streams) {
+        if (exchange->wants_continue) {
+            session->base.conn.deadline = 0; // it is the application that makes the client wait
+        }
         exchange->receiving = true;
         sm_exchange_ready(exchange);
     } else {
@@ -83,7 +91,8 @@ static bool sm_http_head(struct sm_http_session *session, const char *head, size
 static void sm_http_refuse(struct sm_http_session *session, const char *data, size_t len, int status,
                            const char *reason) {
     struct sm_exchange *exchange = session->current;
-    if (exchange->block.len == 0 && sm_bytes_append(&exchange->block, data, len) < 0) {
+    bool no_head = exchange->phase == SM_PHASE_HEAD && exchange->block.len == 0;
+    if (no_head && sm_bytes_append(&exchange->block, data, len) < 0) {
         sm_conn_close(&session->base.conn);
         return;
     }
@@ -96,6 +105,7 @@ static void sm_http_refuse(struct sm_http_session *session, const char *data, si
 static bool sm_http_body_in(struct sm_http_session *session, struct sm_str body) {
     struct sm_exchange *exchange = session->current;
     struct sm_conn *conn = &session->base.conn;
+    exchange->wants_continue = false; // it did not wait
     sm_conn_deadline(conn, session->base.engine->settings->body_timeout);
     if (!sm_exchange_receive(exchange, &exchange->body, body)) {
         conn->paused = true;
@@ -106,20 +116,25 @@ static bool sm_http_body_in(struct sm_http_session *session, struct sm_str body)
         return true;
     }
     sm_exchange_notify(exchange, SM_NOTICE_BODY);
-    if (sm_exchange_body_full(exchange)) {
+    // Behind the last byte of a known length no other would come to have the end looked for.
+    bool is_last = !session->parser.chunked && session->parser.remaining == 0;
+    if (!is_last && sm_exchange_body_full(exchange)) {
         conn->paused = true; // sm_http_more goes on
         conn->deadline = 0;
     }
     return !conn->paused;
 }
 
+static void sm_http_hangup(struct sm_conn *conn);
+
 static void sm_http_body_end(struct sm_http_session *session) {
     struct sm_exchange *exchange = session->current;
     session->base.conn.paused = true;
     session->base.conn.deadline = 0;
     if (exchange->receiving) {
-        exchange->receiving = exchange->wants_continue = false;
+        exchange->receiving = false;
         sm_exchange_notify(exchange, SM_NOTICE_BODY);
+        sm_http_hangup(&session->base.conn); // of which nobody was told while the body came
     } else {
         sm_exchange_ready(exchange);
     }
@@ -190,6 +205,7 @@ static void sm_http_eof(struct sm_conn *conn) {
     }
     if (exchange != NULL && exchange->phase > SM_PHASE_BODY) {
         conn->paused = true; // said once
+        exchange->receiving = false;
         sm_exchange_notify(exchange, SM_NOTICE_HANGUP);
         return;
     }
@@ -218,10 +234,10 @@ static void sm_http_broken(struct sm_conn *conn) {
     sm_conn_close(conn);
 }
 
+// What the client sent before it shut its sending side is read first.
 static void sm_http_hangup(struct sm_conn *conn) {
-    struct sm_http_session *session = sm_http_from(conn);
-    // An upgraded connection is paused because much waits to be read; its end is read behind that.
-    if (session->current != NULL && !session->current->tunnel) {
+    const struct sm_http_session *session = sm_http_from(conn);
+    if (conn->hangup && session->current != NULL && !session->current->receiving) {
         sm_exchange_notify(session->current, SM_NOTICE_HANGUP);
     }
 }
@@ -409,7 +425,10 @@ static int sm_http_interim(struct sm_exchange *exchange) {
     if (sm_http_of(exchange)->parser.minor == 0) {
         return 0; // RFC 9110 15.2
     }
-    exchange->wants_continue = exchange->wants_continue && exchange->status != 100;
+    if (exchange->status == 100 && exchange->wants_continue) {
+        exchange->wants_continue = false;
+        sm_conn_deadline(conn, exchange->engine->settings->body_timeout);
+    }
     int r = sm_bytes_append(head, "\r\n", 2);
     r = r < 0 ? r : sm_conn_write(conn, head->data, head->len);
     sm_conn_flush(conn);
@@ -422,7 +441,7 @@ static void sm_http_more(struct sm_exchange *exchange) {
     if (!exchange->tunnel) {
         sm_http_continue(session);
     }
-    if (conn->paused && !conn->eof) {
+    if (conn->paused) {
         conn->paused = false;
         if (!exchange->tunnel) { // there it is an alarm
             sm_conn_deadline(conn, session->base.engine->settings->body_timeout);
@@ -490,7 +509,9 @@ static void sm_http_finished(struct sm_exchange *exchange) {
 
 static bool sm_http_look(struct sm_exchange *exchange) {
     struct sm_conn *conn = &exchange->session->conn;
-    sm_conn_peek(conn, SM_SCRATCH_SIZE);
+    if (sm_conn_peek(conn, SM_SCRATCH_SIZE) && !conn->paused) {
+        sm_conn_defer(conn); // no event will tell of it again
+    }
     return conn->eof || conn->is_broken;
 }
 

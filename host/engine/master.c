@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
+#include "engine/engine.h"
 #include "engine/process.h"
 #include "engine/slots.h"
 #include "engine/worker.h"
@@ -63,8 +64,7 @@ static int sm_master_wait(pid_t pid, const char *what) {
     return SM_EXIT_SYSTEM;
 }
 
-int sm_master_configure(const struct sm_master_hooks *hooks, struct sm_settings *settings_out) {
-    struct sm_bytes answer = {0};
+int sm_master_ask(const struct sm_master_hooks *hooks, struct sm_settings *settings_out, struct sm_bytes *answer) {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0) {
         sm_log(SM_LOG_CRITICAL, "pipe: %s", strerror(errno));
@@ -79,17 +79,23 @@ int sm_master_configure(const struct sm_master_hooks *hooks, struct sm_settings 
         _exit(hooks->configure(hooks->context, fds[1]));
     }
     close(fds[1]);
-    int r = pid < 0 ? -errno : sm_master_read_all(fds[0], &answer);
+    int r = pid < 0 ? -errno : sm_master_read_all(fds[0], answer);
     close(fds[0]);
     int status = pid < 0 ? SM_EXIT_SYSTEM : sm_master_wait(pid, "the configuration helper");
     if (r < 0) {
         sm_log(SM_LOG_CRITICAL, "the configuration helper: %s", strerror(-r));
         status = SM_EXIT_SYSTEM;
     }
-    if (status == SM_EXIT_OK && sm_settings_read(settings_out, answer.data, answer.len) < 0) {
+    if (status == SM_EXIT_OK && sm_settings_read(settings_out, answer->data, answer->len) < 0) {
         sm_settings_deinit(settings_out);
         status = SM_EXIT_SYSTEM;
     }
+    return status;
+}
+
+int sm_master_configure(const struct sm_master_hooks *hooks, struct sm_settings *settings_out) {
+    struct sm_bytes answer = {0};
+    int status = sm_master_ask(hooks, settings_out, &answer);
     sm_bytes_deinit(&answer);
     return status;
 }
@@ -114,13 +120,16 @@ static void sm_master_in_worker(struct sm_slot *slot, int ready_fd) {
         }
     }
     struct sm_app *app = master->hooks->make_app(master->hooks->context, master->settings);
+    struct sm_reload reload = {
+        .failure = master->failure, .is_watching = slot->index == 1, .must_start = slot->is_replacement};
     struct sm_worker_options options = {.settings = master->settings,
                                         .app = app,
                                         .listeners = master->ports.fds,
                                         .index = slot->index,
                                         .generation = slot->generation,
                                         .ready_fd = ready_fd,
-                                        .lifeline_fd = master->lifeline[0]};
+                                        .lifeline_fd = master->lifeline[0],
+                                        .reload = master->settings->autoreload ? &reload : NULL};
     int status = app == NULL ? SM_EXIT_SYSTEM : sm_worker_run(&options);
     fflush(NULL);
     _exit(status);
@@ -134,6 +143,7 @@ bool sm_slot_start(struct sm_slot *slot) {
         return false;
     }
     slot->generation = ++master->next_generation;
+    sm_master_expect_failure(master);
     sigset_t before;
     sm_master_block_signals(&before);
     fflush(NULL);
@@ -232,8 +242,7 @@ static void sm_master_announce(struct sm_master *master) {
     sm_bytes_deinit(&text);
 }
 
-// The end of a start or reload, whatever came of it. A HUP that came meanwhile speaks of newer code.
-static void sm_master_settled(struct sm_master *master) {
+void sm_master_settled(struct sm_master *master) {
     master->phase = SM_MASTER_SERVING;
     if (master->reload_again) {
         master->reload_again = false;
@@ -241,94 +250,12 @@ static void sm_master_settled(struct sm_master *master) {
     }
 }
 
-// --- reload: one worker after the other, the new one ready before the old one leaves ---
-
-static void sm_master_reload_step(struct sm_master *master) {
-    if (master->reload_next > master->settings->workers) {
-        sm_log(SM_LOG_INFO, "reloaded: all workers run the new code");
-        // Fewer workers than before: the surplus ends.
-        struct sm_list *node = master->slots.next;
-        while (node != &master->slots) {
-            struct sm_slot *slot = SM_CONTAINER(node, struct sm_slot, node);
-            node = node->next;
-            if (slot->index > master->settings->workers && slot->state != SM_SLOT_STOPPING) {
-                sm_slot_stop(slot);
-            }
-        }
-        sm_master_settled(master);
-        return;
-    }
-    struct sm_slot *slot = sm_slot_new(master, master->reload_next);
-    if (slot == NULL || !sm_slot_start(slot)) {
-        if (slot != NULL) {
-            sm_slot_free(slot);
-        }
-        sm_master_settled(master);
-        return;
-    }
-    slot->is_replacement = true;
-}
-
-// The replacement is ready: whoever had its index leaves.
-static void sm_master_replaced(struct sm_master *master, struct sm_slot *fresh) {
-    struct sm_list *node = master->slots.next;
-    while (node != &master->slots) {
-        struct sm_slot *slot = SM_CONTAINER(node, struct sm_slot, node);
-        node = node->next;
-        if (slot != fresh && slot->index == fresh->index && slot->state != SM_SLOT_STOPPING) {
-            sm_slot_stop(slot);
-        }
-    }
-    fresh->is_replacement = false;
-    master->reload_next++;
-    sm_master_reload_step(master);
-}
-
-static bool sm_master_same_listeners(const struct sm_settings *a, const struct sm_settings *b) {
-    bool same = a->n_listen == b->n_listen;
-    for (size_t i = 0; same && i < a->n_listen; i++) {
-        same =
-            a->listen[i].protocol == b->listen[i].protocol && strcmp(a->listen[i].address, b->listen[i].address) == 0;
-    }
-    return same;
-}
-
-static void sm_master_reopen_log(const struct sm_master *master) {
+void sm_master_reopen_log(const struct sm_master *master) {
     int r = sm_process_open_log(master->settings);
     if (r < 0) {
         sm_log(SM_LOG_ERROR, "cannot open error_log %s: %s; the old file is written on", master->settings->error_log,
                strerror(-r));
     }
-}
-
-static void sm_master_reload(struct sm_master *master) {
-    struct sm_settings fresh;
-    if (master->phase != SM_MASTER_SERVING) {
-        master->reload_again = master->phase != SM_MASTER_STOPPING;
-        sm_log(SM_LOG_INFO, "HUP: %s", master->reload_again ? "reloading as soon as this start is over" : "stopping");
-        return;
-    }
-    sm_log(SM_LOG_INFO, "reloading");
-    if (sm_master_configure(master->hooks, &fresh) != SM_EXIT_OK) {
-        sm_log(SM_LOG_ERROR, "reload refused: the configuration is wrong; the old workers go on");
-        return;
-    }
-    if (!sm_master_same_listeners(master->settings, &fresh)) {
-        sm_log(SM_LOG_ERROR, "reload refused: listeners cannot change while running; restart smiskd for that");
-        sm_settings_deinit(&fresh);
-        return;
-    }
-    sm_ports_allow_from_env(&fresh);
-    char *pidfile = fresh.pidfile; // written at the start: it stays where it is
-    fresh.pidfile = master->settings->pidfile;
-    master->settings->pidfile = pidfile;
-    sm_settings_deinit(master->settings);
-    *master->settings = fresh;
-    sm_log_set_level(fresh.log_level);
-    sm_master_reopen_log(master);
-    master->phase = SM_MASTER_RELOADING;
-    master->reload_next = 1;
-    sm_master_reload_step(master);
 }
 
 // --- events ---
@@ -355,6 +282,7 @@ void sm_master_slot_ready(struct sm_slot *slot) {
 static void sm_master_slot_ended(struct sm_slot *slot, int wait_status) {
     struct sm_master *master = slot->master;
     char how[128];
+    char said[256];
     bool was_ready = slot->state == SM_SLOT_READY;
     int pid = (int)slot->pid;
     slot->pid = 0;
@@ -366,8 +294,14 @@ static void sm_master_slot_ended(struct sm_slot *slot, int wait_status) {
         sm_slot_free(slot);
         return;
     }
+    if (slot->is_outdated) {
+        sm_master_outdated_ended(slot);
+        return;
+    }
     sm_log(SM_LOG_ERROR, "worker %u (pid %d) %s%s", slot->index, pid, how, was_ready ? "" : " before it was ready");
     if (slot->is_replacement) {
+        snprintf(said, sizeof(said), "the new code %s before it was ready; the log may say more", how);
+        sm_master_show_failure(master, said, NULL);
         sm_log(SM_LOG_ERROR, "reload failed: the new code does not start; the old workers go on");
         sm_slot_free(slot);
         sm_master_settled(master);
@@ -508,14 +442,21 @@ static void sm_master_end(struct sm_master *master) {
     }
     sm_signals_close();
     sm_loop_deinit(&master->loop);
+    if (master->failure.fd >= 0) {
+        close(master->failure.fd);
+    }
     close(master->lifeline[0]);
     close(master->lifeline[1]);
     sm_settings_deinit(master->settings);
 }
 
 int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *settings) {
-    struct sm_master master = {
-        .hooks = hooks, .settings = settings, .loop = {.fd = -1}, .report_fd = -1, .lifeline = {-1, -1}};
+    struct sm_master master = {.hooks = hooks,
+                               .settings = settings,
+                               .loop = {.fd = -1},
+                               .report_fd = -1,
+                               .lifeline = {-1, -1},
+                               .failure = {.fd = -1}};
     master.now = sm_clock_ms();
     sm_wheel_init(&master.wheel, master.now);
     sm_list_init(&master.slots);
@@ -525,6 +466,9 @@ int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *setti
         sm_master_detach();
     }
     if (master.status == SM_EXIT_OK) {
+        if (settings->autoreload) {
+            sm_log(SM_LOG_WARNING, "autoreload is on: for development only");
+        }
         master.status = sm_master_prepare(&master);
         if (master.status != SM_EXIT_OK) {
             sm_master_stop(&master, master.status, "cannot start");

@@ -162,7 +162,7 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
     if (exchange->aborted || exchange->session->conn.is_broken) {
         return SM_EXCHANGE_GONE;
     }
-    if (exchange->engine->head_of != exchange || sm_reply_is_interim(exchange)) {
+    if (exchange->engine->head_of != exchange || exchange->status < 200) {
         return SM_EXCHANGE_NOT_STARTED;
     }
     if (exchange->out_len < 0) {
@@ -181,8 +181,11 @@ int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
 
 int sm_exchange_upgrade(struct sm_exchange *exchange, struct sm_str protocol) {
     struct sm_bytes *head = &exchange->engine->head;
-    if (exchange->committed || exchange->receiving || exchange->session->ops->tunnel == NULL) {
+    if (exchange->committed || exchange->receiving || !exchange->can_upgrade) {
         return SM_EXCHANGE_BAD_STATUS;
+    }
+    if (!sm_http1_value_ok(protocol)) {
+        return SM_EXCHANGE_BAD_VALUE;
     }
     head->len = 0;
     exchange->engine->head_of = exchange;
@@ -206,6 +209,7 @@ int sm_exchange_tunnel(struct sm_exchange *exchange) {
     int r = exchange->session->ops->tunnel(exchange);
     if (r == 0) {
         exchange->committed = exchange->must_close = exchange->receiving = exchange->tunnel = true;
+        sm_spool_reset(&exchange->body); // a body that came with the request is over
         exchange->session->ops->more(exchange);
     }
     return r;
@@ -370,6 +374,10 @@ static void sm_reply_page(struct sm_exchange *exchange, int status, bool must_cl
 }
 
 void sm_exchange_fail(struct sm_exchange *exchange) {
+    if (exchange->fault_status != 0) {
+        sm_exchange_settle(exchange);
+        return;
+    }
     if (exchange->committed || exchange->aborted) {
         sm_exchange_break(exchange);
         return;
@@ -378,6 +386,9 @@ void sm_exchange_fail(struct sm_exchange *exchange) {
 }
 
 void sm_exchange_deny(struct sm_exchange *exchange, int status, const char *reason) {
+    if (exchange->phase == SM_PHASE_ENDED) {
+        return; // answered already
+    }
     if (exchange->phase != SM_PHASE_OPEN && exchange->phase != SM_PHASE_ENDING) {
         sm_exchange_refuse(exchange, status, reason);
         return;
@@ -393,18 +404,20 @@ void sm_exchange_deny(struct sm_exchange *exchange, int status, const char *reas
 }
 
 void sm_exchange_settle(struct sm_exchange *exchange) {
-    if (exchange->fault_status == 0) {
+    int status = exchange->fault_status;
+    if (status == 0) {
         return;
     }
-    if (exchange->committed || exchange->session->conn.is_broken) {
+    exchange->fault_status = 0;
+    exchange->aborted = false; // by us, not by the client
+    if (exchange->committed || exchange->session->conn.is_broken || exchange->session->conn.is_closed) {
         struct sm_str id = sm_exchange_id(exchange);
         sm_log(SM_LOG_WARNING, "[%.*s] the request broke off while it was answered: %s", (int)id.len, id.ptr,
                exchange->fault);
         sm_exchange_break(exchange);
         return;
     }
-    exchange->aborted = false;
-    sm_exchange_refuse(exchange, exchange->fault_status, exchange->fault);
+    sm_exchange_refuse(exchange, status, exchange->fault);
 }
 
 void sm_exchange_refuse(struct sm_exchange *exchange, int status, const char *reason) {

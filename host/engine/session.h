@@ -42,6 +42,7 @@ struct sm_exchange {
     uint8_t phase;                                           // enum sm_exchange_phase
     uint8_t due;                                             // notices, SM_DUE_RESUME
     bool receiving;                                          // the application has it, its body still comes
+    bool can_upgrade;                                        // HTTP/1.1
     bool tunnel;                                             // upgraded: bytes without a protocol of ours
     bool wants_continue;                                     // the client waits for 100 before it sends its body
     uint16_t fault_status;                                   // answered with this after the application let go
@@ -92,7 +93,7 @@ struct sm_session_ops {
     void (*log)(struct sm_exchange *exchange, struct sm_str text);
     // Room for more of the body: lets the client send on.
     void (*more)(struct sm_exchange *exchange);
-    // engine->head holds a 101 head: queues it; the connection is the exchange's from now on. NULL: cannot be.
+    // engine->head holds a 101 head: queues it; the connection is the exchange's from now on. NULL: no request can.
     int (*tunnel)(struct sm_exchange *exchange);
     // The engine drains: close if idle.
     void (*drain)(struct sm_session *session);

@@ -60,6 +60,9 @@ static const struct entry sm_settings_table[] = {
     ENTRY(ws_ping_timeout, NUMBER64),
     ENTRY(ws_compression, FLAG),
     ENTRY(show_traceback, FLAG),
+    ENTRY(autoreload, FLAG),
+    ENTRY(autoreload_paths, TEXTS),
+    ENTRY(config_files, TEXTS),
     ENTRY(daemonize, FLAG),
     ENTRY(log_level, LEVEL),
 };

@@ -41,6 +41,8 @@ struct sm_settings {
     bool ws_compression;
     uint32_t max_form_fields, max_form_parts;
     bool show_traceback;
+    bool autoreload;
+    char **autoreload_paths, **config_files; // NULL-terminated or NULL
     bool daemonize;
     enum sm_log_level log_level;
 };

@@ -4,6 +4,7 @@
 #include "engine/slots.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,15 @@ static void sm_slot_timer(struct sm_timer *timer) {
     }
 }
 
+// Also when the worker has died: a process that it left behind may hold the other end open.
+static void sm_slot_close_ready(struct sm_slot *slot) {
+    if (slot->ready.fd >= 0) {
+        sm_loop_remove(&slot->master->loop, &slot->ready);
+        close(slot->ready.fd);
+        slot->ready.fd = -1;
+    }
+}
+
 static void sm_slot_readable(struct sm_source *source, unsigned flags) {
     (void)flags;
     struct sm_slot *slot = SM_CONTAINER(source, struct sm_slot, ready);
@@ -44,13 +54,16 @@ static void sm_slot_readable(struct sm_source *source, unsigned flags) {
     if (n < 0 && errno == EINTR) {
         return;
     }
-    sm_loop_remove(&slot->master->loop, source);
-    close(source->fd);
-    source->fd = -1;
+    bool goes_on = n == 1 && slot->master->settings->autoreload;
+    if (!goes_on) {
+        sm_slot_close_ready(slot);
+    }
     if (n == 1 && byte == 'R' && slot->state == SM_SLOT_STARTING) {
         slot->state = SM_SLOT_READY;
         sm_timer_clear(&slot->timer);
         sm_master_slot_ready(slot);
+    } else if (goes_on && byte == 'C' && slot->state != SM_SLOT_STOPPING) {
+        sm_master_slot_changed(slot->master);
     }
 }
 
@@ -67,15 +80,6 @@ struct sm_slot *sm_slot_new(struct sm_master *master, uint32_t index) {
     sm_list_init(&slot->node);
     sm_list_append(&master->slots, &slot->node);
     return slot;
-}
-
-// Also when the worker has died: a process that it left behind may hold the other end open.
-static void sm_slot_close_ready(struct sm_slot *slot) {
-    if (slot->ready.fd >= 0) {
-        sm_loop_remove(&slot->master->loop, &slot->ready);
-        close(slot->ready.fd);
-        slot->ready.fd = -1;
-    }
 }
 
 void sm_slot_free(struct sm_slot *slot) {
@@ -97,6 +101,15 @@ void sm_slot_stop(struct sm_slot *slot) {
     if (patience > 0) {
         sm_timer_set(&master->wheel, &slot->timer, master->now + patience + KILL_GRACE_MS);
     }
+}
+
+bool sm_slot_outdate(struct sm_slot *slot) {
+    struct pollfd said = {.fd = slot->ready.fd, .events = POLLIN};
+    if (slot->state == SM_SLOT_STARTING && !slot->is_outdated && poll(&said, 1, 0) == 0) {
+        slot->is_outdated = true;
+        kill(slot->pid, SIGKILL);
+    }
+    return slot->is_outdated || slot->state == SM_SLOT_EMPTY;
 }
 
 void sm_slot_restart_later(struct sm_slot *slot) {

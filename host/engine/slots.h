@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The master from inside: its workers and what it waits for. Shared by master.c (the loop, signals, reload) and
-// slots.c (one worker's way from fork to wait) only.
+// The master from inside: its workers and what it waits for. Shared by master.c (the loop, forks, signals),
+// slots.c (one worker's way from fork to wait) and reload.c only.
 #pragma once
 
 #include <sys/types.h>
 
+#include "engine/failure.h"
 #include "engine/master.h"
 #include "engine/ports.h"
 #include "net/loop.h"
@@ -26,6 +27,7 @@ struct sm_slot {
     uint32_t failures; // starts in a row that did not last
     uint8_t state;
     bool is_replacement; // of a reload: leaves nothing behind when it fails
+    bool is_outdated;    // ended by us, since files changed before it was ready
     pid_t pid;           // 0: none
 };
 
@@ -44,8 +46,10 @@ struct sm_master {
     uint32_t next_generation;
     uint32_t reload_next; // index of the worker that is replaced next; past the last: done
     uint8_t phase;
-    bool reload_again; // HUP came during a reload
-    int status;        // to exit with
+    bool reload_again;         // HUP, or a change, came during a reload
+    struct sm_failure failure; // why the newest code does not run; fd -1 without `autoreload`
+    uint64_t old_stamp;        // of the failure when the newest worker started
+    int status;                // to exit with
     int lifeline[2];
     int report_fd; // the waiting parent of --daemonize, or -1
 };
@@ -57,6 +61,8 @@ void sm_slot_free(struct sm_slot *slot);
 bool sm_slot_start(struct sm_slot *slot);
 // Asks the worker to finish (TERM), with an end of patience.
 void sm_slot_stop(struct sm_slot *slot);
+// Ends a worker that is not ready, since the code that it loads has changed. False: it was ready, or is about to be.
+bool sm_slot_outdate(struct sm_slot *slot);
 // Starts the worker again after a pause that grows with every failure in a row.
 void sm_slot_restart_later(struct sm_slot *slot);
 // "was killed by signal 11 (Segmentation fault)": how a wait status reads.
@@ -64,3 +70,27 @@ void sm_slot_describe(int wait_status, char *out, size_t cap);
 
 // Called by slots.c: the worker reported ready.
 void sm_master_slot_ready(struct sm_slot *slot);
+// Called by slots.c: a worker says that files of the application changed. Reloads; what is not ready by then is given
+// up.
+void sm_master_slot_changed(struct sm_master *master);
+
+// --- master.c, for reload.c ---
+
+// Asks the configuration helper. `answer_out`: its words, settings or what is wrong with them; the caller frees them.
+int sm_master_ask(const struct sm_master_hooks *hooks, struct sm_settings *settings_out, struct sm_bytes *answer_out);
+// The end of a start or reload, whatever came of it. A HUP that came meanwhile speaks of newer code.
+void sm_master_settled(struct sm_master *master);
+void sm_master_reopen_log(const struct sm_master *master);
+
+// --- reload.c ---
+
+void sm_master_reload(struct sm_master *master);
+// The replacement is ready: whoever had its index leaves, and the next is replaced.
+void sm_master_replaced(struct sm_master *master, struct sm_slot *fresh);
+// A worker that sm_slot_outdate ended is gone: the newest code takes its place.
+void sm_master_outdated_ended(struct sm_slot *slot);
+// Before a worker starts: what it leaves behind is its own failure, and not an older one.
+void sm_master_expect_failure(struct sm_master *master);
+// A replacement that died without a word, or a configuration that does not hold: the old code goes on, and this is
+// shown. `text` may be NULL.
+void sm_master_show_failure(struct sm_master *master, const char *heading, const struct sm_bytes *text);

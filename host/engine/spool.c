@@ -76,8 +76,21 @@ static int sm_spool_grow(struct sm_spool *spool, size_t need) {
     return 0;
 }
 
+// Takes back the room of what was read, where that is worth the move or saves a file.
+static void sm_spool_compact(struct sm_spool *spool, size_t more, size_t memory_limit) {
+    uint64_t len = spool->body.len + more;
+    bool pays = len > memory_limit || (len > spool->cap && spool->read >= spool->body.len / 2);
+    if (pays && spool->read > 0 && spool->body.fd < 0) {
+        char *data = (char *)(uintptr_t)spool->body.data;
+        memmove(data, data + spool->read, (size_t)sm_spool_unread(spool));
+        spool->body.len -= spool->read;
+        spool->read = 0;
+    }
+}
+
 int sm_spool_add(struct sm_spool *spool, struct sm_str data, size_t memory_limit, const char *temp_dir) {
     int r = 0;
+    sm_spool_compact(spool, data.len, memory_limit);
     uint64_t len = spool->body.len + data.len;
     if (spool->body.fd < 0 && len > memory_limit) {
         r = sm_spool_to_file(spool, temp_dir);

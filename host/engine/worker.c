@@ -110,12 +110,27 @@ static int sm_worker_watch(struct sm_worker *worker) {
     return sm_loop_add_level(&worker->engine.net.loop, &worker->lifeline);
 }
 
-static void sm_worker_report_ready(int fd) {
+static void sm_worker_report_ready(const struct sm_worker_options *options) {
     ssize_t n;
     do {
-        n = write(fd, "R", 1);
+        n = write(options->ready_fd, "R", 1);
     } while (n < 0 && errno == EINTR);
-    close(fd);
+    if (options->reload == NULL) {
+        close(options->ready_fd);
+    }
+}
+
+// What goes wrong meanwhile is shown in the browser.
+static int sm_worker_start_app(struct sm_worker *worker) {
+    struct sm_app *app = worker->options->app;
+    struct sm_reload *reload = worker->options->reload;
+    if (reload != NULL) {
+        reload->change_fd = worker->options->ready_fd;
+        sm_failure_listen(&reload->failure);
+    }
+    int status = app->ops->start(app, &worker->engine);
+    sm_failure_ignore();
+    return status;
 }
 
 static bool sm_worker_is_done(const struct sm_worker *worker) {
@@ -154,7 +169,7 @@ static int sm_worker_serve(struct sm_worker *worker) {
         sm_log(SM_LOG_CRITICAL, "cannot watch the listeners: %s", strerror(-r));
         return SM_EXIT_SYSTEM;
     }
-    sm_worker_report_ready(options->ready_fd);
+    sm_worker_report_ready(options);
     r = sm_worker_turns(worker);
     if (r < 0) {
         sm_log(SM_LOG_CRITICAL, "waiting for events: %s", strerror(-r));
@@ -171,6 +186,7 @@ int sm_worker_run(const struct sm_worker_options *options) {
         return SM_EXIT_SYSTEM;
     }
     worker.engine.generation = options->generation;
+    worker.engine.reload = options->reload;
     sm_timer_init(&worker.deadline, sm_worker_expire);
     r = sm_worker_signals(&worker);
     r = r < 0 ? r : sm_worker_watch(&worker);
@@ -181,7 +197,7 @@ int sm_worker_run(const struct sm_worker_options *options) {
         status = sm_process_drop(options->settings);
     }
     if (status == SM_EXIT_OK) {
-        status = options->app->ops->start(options->app, &worker.engine);
+        status = sm_worker_start_app(&worker);
         if (status == SM_EXIT_OK) {
             status = sm_worker_serve(&worker);
             sm_timer_clear(&worker.deadline);

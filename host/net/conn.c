@@ -418,6 +418,9 @@ void sm_conn_close(struct sm_conn *conn) {
     sm_loop_remove(&conn->net->loop, &conn->source);
     close(conn->source.fd);
     conn->source.fd = -1;
+    if (conn->ops->seal != NULL) {
+        conn->ops->seal(conn); // it may point into what is cleared now
+    }
     sm_outq_clear(&conn->out, &conn->net->segs);
     sm_bytes_deinit(&conn->in);
     sm_list_remove(&conn->node);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "py/error.h"
 #include "py/interp.h"
+#include "py/reload.h"
 #include "py/request.h"
 #include "py/signals.h"
 
@@ -80,7 +81,7 @@ static void choose_iface(struct smpy_app *app) {
 static int call_hook(struct smpy_app *app, const char *name) {
     PyObject *hook = NULL;
     PyObject *result = NULL;
-    int found = smpy_attribute_find_text(app->loaded.module, name, &hook);
+    int found = app->loaded.module == NULL ? 0 : smpy_attribute_find_text(app->loaded.module, name, &hook);
     if (found == 0) {
         return 0;
     }
@@ -97,9 +98,8 @@ static int call_hook(struct smpy_app *app, const char *name) {
 }
 
 static void drop_python(struct smpy_app *app) {
-    if (app->iface != NULL && app->iface->needs_loop) {
-        smpy_loop_stop(&app->loop);
-    }
+    smpy_reload_stop(app);
+    smpy_loop_stop(&app->loop);
     if (app->iface != NULL && app->iface->drop != NULL) {
         app->iface->drop(app);
     }
@@ -128,6 +128,7 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     }
     status = open_module(app);
     if (status == 0) {
+        smpy_reload_start(app, engine);
         status = smpy_load(app->settings->app, app->settings->interface, &app->loaded);
     }
     if (status == 0) {
@@ -145,6 +146,7 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     if (engine != NULL) {
         smpy_signals_take_back();
     }
+    status = smpy_reload_started(app, status);
     if (status != 0) {
         drop_python(app);
     }
@@ -163,7 +165,11 @@ static void app_stop(struct sm_app *base) {
 }
 
 static void app_request(struct sm_app *base, struct sm_exchange *exchange) {
-    app_of(base)->iface->request(app_of(base), exchange);
+    struct smpy_app *app = app_of(base);
+    if (app->reload != NULL && smpy_reload_answer(app, exchange)) {
+        return;
+    }
+    app->iface->request(app, exchange);
 }
 
 static void app_resume(struct sm_app *base, struct sm_exchange *exchange) {

@@ -11,6 +11,8 @@
 #include "py/loop.h"
 #include "py/module.h"
 
+struct sm_reload;
+
 struct smpy_app {
     struct sm_app base;
     const struct sm_settings *settings; // borrowed, outlives the app
@@ -24,6 +26,8 @@ struct smpy_app {
     struct smpy_asgi_app asgi; // where it is ASGI
     PyTypeObject *async_type;  // iface_async's calls
     PyThreadState *saved;      // while the interpreter is given away (wait_enter)
+    struct sm_reload *reload;  // borrowed from the engine; NULL without `autoreload`
+    PyObject *watcher;         // of files, in one worker with `autoreload`
     bool is_live;              // Python could not be ended
 };
 

@@ -385,8 +385,8 @@ static void asgi_drop(struct smpy_app *app) {
     Py_CLEAR(asgi->state);
     Py_CLEAR(asgi->lifespan);
     Py_CLEAR(asgi->server);
-    Py_CLEAR(asgi->websocket);
     Py_CLEAR(asgi->client_host);
+    Py_CLEAR(asgi->websocket);
     Py_CLEAR(asgi->lost_error);
     Py_CLEAR(asgi->type);
 }

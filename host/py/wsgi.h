@@ -91,15 +91,32 @@ struct smpy_wsgi_name {
     PyObject *value; // the last short value, or NULL
 };
 
+enum { SMPY_WSGI_PAST_FIELDS = 64, SMPY_WSGI_PAST_NAMES = 2048 };
+
+// What the last requests of one kind of head had in common (wsgi_past.c).
+struct smpy_wsgi_past {
+    PyObject *plain;                     // an environment without a head's fields
+    PyObject *whole;                     // the same with the fields of the head remembered; NULL: none is
+    PyObject *last[SMPY_WSGI_KEY_COUNT]; // what both have in them that seldom changes, or NULL
+    uint32_t sum;                        // of the last head that was not the one remembered
+    uint32_t n_fields;
+    struct {
+        uint32_t name_len;
+        PyObject *key, *value; // NULL: a field that becomes no variable
+    } fields[SMPY_WSGI_PAST_FIELDS];
+    char names[SMPY_WSGI_PAST_NAMES]; // of the fields, one after the other
+};
+
 struct smpy_wsgi {
     struct smpy_app *app;
     struct sm_str root_path;
     PyTypeObject *start_type, *write_type, *errors_type, *hints_type, *input_type, *file_type;
     PyObject *keys[SMPY_WSGI_KEY_COUNT];
-    PyObject *last[SMPY_WSGI_KEY_COUNT];    // the last value of each key that comes from the client, or NULL
-    PyObject *known;                        // dict: names of common variables to themselves, interned
-    PyObject *http_template, *cgi_template; // environments without a request
-    PyObject *https;                        // "https"
+    PyObject *last[SMPY_WSGI_KEY_COUNT]; // the last value of each key that comes from the client, or NULL
+    PyObject *known;                     // dict: names of common variables to themselves, interned
+    PyObject *https;                     // "https"
+    PyObject *content_type;              // "CONTENT_TYPE"
+    struct smpy_wsgi_past past[2];       // of heads of HTTP, of CGI
     PyObject *name_close;
     struct smpy_wsgi_call *free_calls;
     unsigned n_free_calls;
@@ -119,12 +136,23 @@ int smpy_wsgi_put(struct smpy_wsgi *wsgi, PyObject *env, enum smpy_wsgi_key key,
 // Adds one field of a head under its variable's name, joined to one that is there. -1 with an exception.
 int smpy_wsgi_put_field(struct smpy_wsgi *wsgi, PyObject *env, enum sm_head_kind kind, struct sm_str name,
                         struct sm_str value);
+// Sets *key_out to a new reference, or to NULL where a field of this name becomes no variable. -1 with an exception.
+int smpy_wsgi_key_of(struct smpy_wsgi *wsgi, enum sm_head_kind kind, struct sm_str name, PyObject **key_out);
 int smpy_wsgi_names_init(struct smpy_wsgi *wsgi);
 void smpy_wsgi_names_deinit(struct smpy_wsgi *wsgi);
 // Returns new: str, each byte one character (PEP 3333, "A Note On String Types").
 PyObject *smpy_wsgi_text(struct sm_str bytes);
 // Whether a str of ours holds just these bytes.
 bool smpy_wsgi_text_is(PyObject *text, struct sm_str bytes);
+
+// --- wsgi_past.c ---
+
+// Returns new: an environment with the fields of the head, and with what smpy_wsgi_put_seldom has set before.
+PyObject *smpy_wsgi_past_environ(struct smpy_wsgi *wsgi, const struct sm_head *head);
+// As smpy_wsgi_put, for a variable that every request with this kind of head has, and that no field can set.
+int smpy_wsgi_put_seldom(struct smpy_wsgi *wsgi, const struct sm_head *head, PyObject *env, enum smpy_wsgi_key key,
+                         struct sm_str value);
+void smpy_wsgi_past_deinit(struct smpy_wsgi_past *past);
 
 // --- wsgi_call.c ---
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// environ: a copy of a template that holds what never changes, then what this request says. A value that is the same
+// environ: a copy of what requests have in common (wsgi_past.c), then what this one says. A value that is the same
 // as in the request before is the same object. All text is bytes read as ISO-8859-1 (PEP 3333, "Unicode Issues").
 #include "base/num.h"
 #include "config.h"
@@ -61,7 +61,7 @@ static int put_paths(struct smpy_wsgi *wsgi, PyObject *env, const struct sm_head
         }
     }
     struct sm_paths paths = sm_paths_of(head, wsgi->root_path, scratch);
-    int status = smpy_wsgi_put(wsgi, env, SMPY_WSGI_SCRIPT_NAME, paths.script);
+    int status = smpy_wsgi_put_seldom(wsgi, head, env, SMPY_WSGI_SCRIPT_NAME, paths.script);
     if (status == 0) {
         status = smpy_wsgi_put(wsgi, env, SMPY_WSGI_PATH_INFO, paths.path);
     }
@@ -89,61 +89,53 @@ static int put_parts(struct smpy_wsgi_call *call, PyObject *env) {
     return PyDict_SetItem(env, wsgi->keys[SMPY_WSGI_EARLY_HINTS], (PyObject *)call->hints);
 }
 
-static int put_fields(struct smpy_wsgi *wsgi, PyObject *env, const struct sm_head *head) {
-    for (uint32_t i = 0; i < head->n_fields; i++) {
-        if (smpy_wsgi_put_field(wsgi, env, head->kind, sm_field_label(head, i), sm_field_text(head, i)) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
+// --- SERVER_NAME and SERVER_PORT ---
 
-// SERVER_NAME and SERVER_PORT (RFC 3875 4.1.14, 4.1.15), neither of them empty: the name the client used, the port it
-// came to.
-static int put_server(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head, bool is_https) {
+// RFC 3875 4.1.14, 4.1.15; neither may be empty.
+struct server {
+    struct sm_str name;
+    char port[SM_U64_DIGITS];
+    size_t port_len;
+};
+
+// The name the client used, the port it came to.
+static void find_server(struct smpy_wsgi_call *call, const struct sm_head *head, bool is_https, struct server *out) {
     int32_t port = -1;
     uint16_t local_port = 0;
     struct sm_str local = sm_exchange_local(call->exchange, &local_port);
-    struct sm_str name = sm_authority_split(sm_head_text(head, head->host), &port);
+    out->name = sm_authority_split(sm_head_text(head, head->host), &port);
     if (local_port != 0 && head->kind == SM_HEAD_HTTP) {
         port = local_port;
     }
-    name = name.len > 0 ? name : local.len > 0 ? local : SM_STR("localhost");
-    if (smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_SERVER_NAME, name) < 0) {
-        return -1;
+    if (out->name.len == 0) {
+        out->name = local.len > 0 ? local : SM_STR("localhost");
     }
-    return put_number(call->wsgi, env, SMPY_WSGI_SERVER_PORT, port >= 0 ? (uint64_t)port : is_https ? 443 : 80);
+    out->port_len = sm_u64_dec(out->port, port >= 0 ? (uint64_t)port : is_https ? 443 : 80);
 }
 
 // --- HTTP ---
 
-static int put_peer(struct smpy_wsgi_call *call, PyObject *env) {
-    uint16_t port = 0;
-    struct sm_str peer = sm_exchange_peer(call->exchange, &port);
-    if (smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_REMOTE_ADDR, peer) < 0) {
-        return -1;
-    }
-    return port == 0 ? 0 : put_number(call->wsgi, env, SMPY_WSGI_REMOTE_PORT, port);
+static int put_remote_port(struct smpy_wsgi *wsgi, PyObject *env, uint16_t port) {
+    return port == 0 ? 0 : put_number(wsgi, env, SMPY_WSGI_REMOTE_PORT, port);
 }
 
 static int put_http(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head) {
     struct smpy_wsgi *wsgi = call->wsgi;
-    static const struct {
-        enum smpy_wsgi_key key;
-        size_t span;
-    } parts[] = {
-        {SMPY_WSGI_REQUEST_METHOD, offsetof(struct sm_head, method)},
-        {SMPY_WSGI_REQUEST_URI, offsetof(struct sm_head, target)},
-        {SMPY_WSGI_QUERY_STRING, offsetof(struct sm_head, query)},
-        {SMPY_WSGI_SERVER_PROTOCOL, offsetof(struct sm_head, protocol)},
-    };
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        const struct sm_span *span = (const void *)((const char *)head + parts[i].span);
-        if (smpy_wsgi_put(wsgi, env, parts[i].key, sm_head_text(head, *span)) < 0) {
-            return -1;
-        }
+    struct server server;
+    find_server(call, head, false, &server);
+    uint16_t peer_port = 0;
+    struct sm_str peer = sm_exchange_peer(call->exchange, &peer_port);
+    struct sm_str port = {server.port, server.port_len};
+    if (smpy_wsgi_put_seldom(wsgi, head, env, SMPY_WSGI_REQUEST_METHOD, sm_head_text(head, head->method)) < 0 ||
+        smpy_wsgi_put_seldom(wsgi, head, env, SMPY_WSGI_SERVER_PROTOCOL, sm_head_text(head, head->protocol)) < 0 ||
+        smpy_wsgi_put_seldom(wsgi, head, env, SMPY_WSGI_SERVER_NAME, server.name) < 0 ||
+        smpy_wsgi_put_seldom(wsgi, head, env, SMPY_WSGI_SERVER_PORT, port) < 0 ||
+        smpy_wsgi_put_seldom(wsgi, head, env, SMPY_WSGI_REMOTE_ADDR, peer) < 0 ||
+        smpy_wsgi_put(wsgi, env, SMPY_WSGI_REQUEST_URI, sm_head_text(head, head->target)) < 0 ||
+        smpy_wsgi_put(wsgi, env, SMPY_WSGI_QUERY_STRING, sm_head_text(head, head->query)) < 0) {
+        return -1;
     }
-    return put_server(call, env, head, false) < 0 || put_peer(call, env) < 0 ? -1 : put_fields(wsgi, env, head);
+    return put_remote_port(wsgi, env, peer_port);
 }
 
 // --- CGI ---
@@ -166,15 +158,32 @@ static int put_missing(struct smpy_wsgi_call *call, PyObject *env, const struct 
         (no_protocol && smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_PROTOCOL, SM_STR("HTTP/1.0")) < 0)) {
         return -1;
     }
-    return no_name || no_port ? put_server(call, env, head, is_https) : 0;
+    if (!no_name && !no_port) {
+        return 0;
+    }
+    struct server server;
+    find_server(call, head, is_https, &server);
+    struct sm_str port = {server.port, server.port_len};
+    if (no_name && smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_NAME, server.name) < 0) {
+        return -1;
+    }
+    return no_port ? smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_PORT, port) : 0;
 }
 
 static int put_cgi(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head) {
+    struct smpy_wsgi *wsgi = call->wsgi;
     bool is_https = sm_head_is_https(head);
-    if (put_fields(call->wsgi, env, head) < 0 || put_missing(call, env, head, is_https) < 0) {
+    if (put_missing(call, env, head, is_https) < 0) {
         return -1;
     }
-    return is_https ? PyDict_SetItem(env, call->wsgi->keys[SMPY_WSGI_URL_SCHEME], call->wsgi->https) : 0;
+    // A front server sends CONTENT_TYPE for every request, empty where the client sent none.
+    if (head->content_type.len == 0) {
+        int has_type = PyDict_Contains(env, wsgi->content_type);
+        if (has_type < 0 || (has_type > 0 && PyDict_DelItem(env, wsgi->content_type) < 0)) {
+            return -1;
+        }
+    }
+    return is_https ? PyDict_SetItem(env, wsgi->keys[SMPY_WSGI_URL_SCHEME], wsgi->https) : 0;
 }
 
 // --- trusted proxies ---
@@ -217,10 +226,12 @@ static int put_forwarded_scheme(struct smpy_wsgi *wsgi, PyObject *env, bool is_h
 static int put_forwarded(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head) {
     bool is_https = sm_exchange_is_https(call->exchange);
     struct sm_str host = sm_exchange_host(call->exchange);
+    uint16_t peer_port = 0;
+    struct sm_str peer = sm_exchange_peer(call->exchange, &peer_port);
     int32_t port = -1;
     struct sm_str name = sm_authority_split(host.len > 0 ? host : sm_head_text(head, head->host), &port);
-    if (put_named(env, "REMOTE_PORT", NULL) < 0 || put_peer(call, env) < 0 ||
-        put_forwarded_scheme(call->wsgi, env, is_https) < 0) {
+    if (put_named(env, "REMOTE_PORT", NULL) < 0 || smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_REMOTE_ADDR, peer) < 0 ||
+        put_remote_port(call->wsgi, env, peer_port) < 0 || put_forwarded_scheme(call->wsgi, env, is_https) < 0) {
         return -1;
     }
     if ((name.len > 0 && smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_SERVER_NAME, name) < 0) ||
@@ -235,12 +246,11 @@ static int put_forwarded(struct smpy_wsgi_call *call, PyObject *env, const struc
 
 PyObject *smpy_wsgi_environ(struct smpy_wsgi_call *call) {
     const struct sm_head *head = sm_exchange_head(call->exchange);
-    bool is_http = head->kind == SM_HEAD_HTTP;
-    PyObject *env = PyDict_Copy(is_http ? call->wsgi->http_template : call->wsgi->cgi_template);
+    PyObject *env = smpy_wsgi_past_environ(call->wsgi, head);
     if (env == NULL) {
         return NULL;
     }
-    if ((is_http ? put_http(call, env, head) : put_cgi(call, env, head)) < 0 ||
+    if ((head->kind == SM_HEAD_HTTP ? put_http(call, env, head) : put_cgi(call, env, head)) < 0 ||
         put_paths(call->wsgi, env, head) < 0 || put_length(call, env, head) < 0 || put_parts(call, env) < 0 ||
         (sm_exchange_is_forwarded(call->exchange) && put_forwarded(call, env, head) < 0)) {
         Py_CLEAR(env);
@@ -295,7 +305,7 @@ static PyObject *make_template(struct smpy_wsgi *wsgi) {
 // The variables that every HTTP request has too: a copy of this template has room for them, and for as many more,
 // without growing.
 static PyObject *make_http_template(struct smpy_wsgi *wsgi) {
-    PyObject *env = PyDict_Copy(wsgi->cgi_template);
+    PyObject *env = PyDict_Copy(wsgi->past[1].plain);
     if (env == NULL) {
         return NULL;
     }
@@ -316,18 +326,20 @@ int smpy_wsgi_environ_init(struct smpy_wsgi *wsgi) {
         }
     }
     wsgi->https = PyUnicode_InternFromString("https");
-    if (wsgi->https == NULL || smpy_wsgi_names_init(wsgi) < 0) {
+    wsgi->content_type = PyUnicode_InternFromString("CONTENT_TYPE");
+    if (wsgi->https == NULL || wsgi->content_type == NULL || smpy_wsgi_names_init(wsgi) < 0) {
         return -1;
     }
-    wsgi->cgi_template = make_template(wsgi);
-    wsgi->http_template = wsgi->cgi_template == NULL ? NULL : make_http_template(wsgi);
-    return wsgi->http_template == NULL ? -1 : 0;
+    wsgi->past[1].plain = make_template(wsgi);
+    wsgi->past[0].plain = wsgi->past[1].plain == NULL ? NULL : make_http_template(wsgi);
+    return wsgi->past[0].plain == NULL ? -1 : 0;
 }
 
 void smpy_wsgi_environ_deinit(struct smpy_wsgi *wsgi) {
     smpy_wsgi_names_deinit(wsgi);
-    Py_CLEAR(wsgi->http_template);
-    Py_CLEAR(wsgi->cgi_template);
+    smpy_wsgi_past_deinit(&wsgi->past[0]);
+    smpy_wsgi_past_deinit(&wsgi->past[1]);
+    Py_CLEAR(wsgi->content_type);
     Py_CLEAR(wsgi->https);
     for (size_t i = 0; i < SMPY_WSGI_KEY_COUNT; i++) {
         Py_CLEAR(wsgi->last[i]);

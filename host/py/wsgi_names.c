@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fields of a head as environment variables (RFC 3875 4.1.18). Clients send the same names, and mostly the same
-// values, over and over: a table remembers for each name its key, whose hash is known, and its last value. A name
-// that falls on the place of another takes it; so the table is bounded whatever clients send.
+// values, over and over: a table remembers for each name its key, whose hash is known, and its last value. Names push
+// each other out of their places; so the table is bounded whatever clients send.
 #include "proto/fields.h"
 #include "py/wsgi.h"
 
@@ -94,8 +94,7 @@ static size_t variable_of_parameter(char out[static MAX_NAME + 8], struct sm_str
     return name.len;
 }
 
-// Sets *key_out to a new reference, or to NULL for no variable. -1 with an exception.
-static int make_key(struct smpy_wsgi *wsgi, enum sm_head_kind kind, struct sm_str name, PyObject **key_out) {
+int smpy_wsgi_key_of(struct smpy_wsgi *wsgi, enum sm_head_kind kind, struct sm_str name, PyObject **key_out) {
     char spelled[MAX_NAME + 8];
     *key_out = NULL;
     if (name.len == 0 || name.len > MAX_NAME) {
@@ -118,9 +117,17 @@ static int make_key(struct smpy_wsgi *wsgi, enum sm_head_kind kind, struct sm_st
 }
 
 static struct smpy_wsgi_name *place_of(struct smpy_wsgi *wsgi, struct sm_str name) {
-    const unsigned char *text = (const unsigned char *)name.ptr;
-    unsigned sum = (unsigned)name.len + text[0] * 5u + text[name.len - 1] * 11u + text[name.len / 2] * 17u;
-    return &wsgi->names[(sum + text[name.len / 3] * 29u) % SMPY_WSGI_NAMES];
+    uint64_t first = 0;
+    uint64_t last = 0;
+    size_t len = name.len < sizeof first ? name.len : sizeof first;
+    memcpy(&first, name.ptr, len);
+    memcpy(&last, name.ptr + name.len - len, len);
+    uint64_t mixed = (first ^ (last << 1) ^ name.len) * 0x9e3779b97f4a7c15u;
+    return &wsgi->names[(mixed >> 32) % SMPY_WSGI_NAMES];
+}
+
+static bool is_name(const struct smpy_wsgi_name *place, enum sm_head_kind kind, struct sm_str name) {
+    return place->len == name.len && place->kind == kind && memcmp(place->text, name.ptr, name.len) == 0;
 }
 
 static void forget(struct smpy_wsgi_name *place) {
@@ -129,21 +136,27 @@ static void forget(struct smpy_wsgi_name *place) {
     Py_CLEAR(place->value);
 }
 
-// Finds or makes the place of a short name. NULL with an exception.
+// Finds or makes the entry of a short name. A name has two places, its own and the one beside it, where the name that
+// came before it moves. NULL with an exception.
 static struct smpy_wsgi_name *remember(struct smpy_wsgi *wsgi, enum sm_head_kind kind, struct sm_str name) {
     struct smpy_wsgi_name *place = place_of(wsgi, name);
-    if (place->len == name.len && place->kind == kind && memcmp(place->text, name.ptr, name.len) == 0) {
+    if (is_name(place, kind, name)) {
         return place;
     }
+    struct smpy_wsgi_name *beside = &wsgi->names[(size_t)(place - wsgi->names) ^ 1];
+    if (is_name(beside, kind, name)) {
+        return beside;
+    }
     PyObject *key = NULL;
-    if (make_key(wsgi, kind, name, &key) < 0) {
+    if (smpy_wsgi_key_of(wsgi, kind, name, &key) < 0) {
         return NULL;
     }
-    forget(place);
-    place->len = (uint8_t)name.len;
-    place->kind = (uint8_t)kind;
+    if (place->len > 0) {
+        forget(beside);
+        *beside = *place;
+    }
+    *place = (struct smpy_wsgi_name){.len = (uint8_t)name.len, .kind = (uint8_t)kind, .key = key};
     memcpy(place->text, name.ptr, name.len);
-    place->key = key;
     return place;
 }
 
@@ -161,11 +174,8 @@ static PyObject *value_at(struct smpy_wsgi_name *place, struct sm_str value) {
     return text;
 }
 
-// Of a parameter that comes again the last counts, as in an environment; header fields are joined (RFC 9110 5.3).
-static int set_again(PyObject *env, enum sm_head_kind kind, PyObject *key, PyObject *before, PyObject *value) {
-    if (kind == SM_HEAD_CGI) {
-        return PyDict_SetItem(env, key, value);
-    }
+// A header field that comes again is joined to what is there (RFC 9110 5.3).
+static int join(PyObject *env, PyObject *key, PyObject *before, PyObject *value) {
     const char *separator = PyUnicode_CompareWithASCIIString(key, "HTTP_COOKIE") == 0 ? "; " : ", ";
     PyObject *joined = PyUnicode_FromFormat("%U%s%U", before, separator, value);
     int status = joined == NULL ? -1 : PyDict_SetItem(env, key, joined);
@@ -178,11 +188,13 @@ static int set(PyObject *env, enum sm_head_kind kind, PyObject *key, PyObject *v
     if (value == NULL) {
         return -1;
     }
-    Py_ssize_t n = PyDict_GET_SIZE(env);
-    PyObject *there = PyDict_SetDefault(env, key, value);
-    int status = there == NULL ? -1 : 0;
-    if (there != NULL && PyDict_GET_SIZE(env) == n) {
-        status = set_again(env, kind, key, there, value);
+    int status = 0;
+    if (kind == SM_HEAD_CGI) {
+        status = PyDict_SetItem(env, key, value); // of a parameter that comes again the last counts
+    } else {
+        Py_ssize_t n = PyDict_GET_SIZE(env);
+        PyObject *there = PyDict_SetDefault(env, key, value);
+        status = there == NULL ? -1 : PyDict_GET_SIZE(env) > n ? 0 : join(env, key, there, value);
     }
     Py_DECREF(value);
     return status;
@@ -190,10 +202,6 @@ static int set(PyObject *env, enum sm_head_kind kind, PyObject *key, PyObject *v
 
 int smpy_wsgi_put_field(struct smpy_wsgi *wsgi, PyObject *env, enum sm_head_kind kind, struct sm_str name,
                         struct sm_str value) {
-    // A front server sends CONTENT_TYPE for every request, empty where the client sent none.
-    if (value.len == 0 && kind == SM_HEAD_CGI && sm_str_eq(name, SM_STR("CONTENT_TYPE"))) {
-        return 0;
-    }
     if (name.len > 0 && name.len <= sizeof wsgi->names[0].text) {
         struct smpy_wsgi_name *place = remember(wsgi, kind, name);
         if (place == NULL) {
@@ -202,7 +210,7 @@ int smpy_wsgi_put_field(struct smpy_wsgi *wsgi, PyObject *env, enum sm_head_kind
         return place->key == NULL ? 0 : set(env, kind, place->key, value_at(place, value));
     }
     PyObject *key = NULL;
-    int status = make_key(wsgi, kind, name, &key);
+    int status = smpy_wsgi_key_of(wsgi, kind, name, &key);
     if (key != NULL) {
         status = set(env, kind, key, smpy_wsgi_text(value));
     }

@@ -10,7 +10,7 @@ import functools
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -18,7 +18,7 @@ import httpx
 
 from lib.sites import HOST
 
-__all__ = ["Answer", "Difference", "Step", "compare", "run_flow"]
+__all__ = ["Answer", "Difference", "Step", "allowed", "compare", "run_flow"]
 
 TIMEOUT = 30.0
 # Of the connection and not of the answer (RFC 9110 section 7.6.1), or of the server: each says its own.
@@ -95,7 +95,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Difference:
-    """A field or the body ("") that may differ, and why. Patterns of fnmatch; `way`: http or fastcgi."""
+    """A field, or the whole answer ("*"), that may differ, and why. Patterns of fnmatch; `way`: http or fastcgi."""
 
     site: str
     way: str
@@ -223,8 +223,8 @@ def _same_framing(one: Answer, other: Answer) -> tuple[list[str], list[str]]:
     return lengths
 
 
-def compare(seen: Answer, reference: Answer, may_differ: Sequence[str]) -> list[str]:
-    """What is different, one line each; `may_differ`: names of fields, "" for the body."""
+def compare(seen: Answer, reference: Answer, may_differ: Set[str]) -> list[str]:
+    """What is different, one line each; `may_differ`: names of fields, "*" for all and the body."""
     found = []
     if seen.status != reference.status:
         found.append(f"status {seen.status}, reference {reference.status}")
@@ -232,19 +232,19 @@ def compare(seen: Answer, reference: Answer, may_differ: Sequence[str]) -> list[
     names = dict.fromkeys(name for name, _ in (*one.fields, *other.fields))
     for name in names:
         values = _same_framing(seen, reference) if name == "content-length" else (one.all(name), other.all(name))
-        if values[0] != values[1] and name not in may_differ:
+        if values[0] != values[1] and not may_differ.intersection((name, "*")):
             found.append(f"{name}: {values[0]}, reference {values[1]}")
-    if one.body != other.body and "" not in may_differ:
+    if one.body != other.body and "*" not in may_differ:
         found.append(f"body {one.body[:1500]!r}, reference {other.body[:1500]!r}")
     if seen.broken != reference.broken:
         found.append(f"broken off: {seen.broken}, reference {reference.broken}")
     return found
 
 
-def allowed(differences: Sequence[Difference], site: str, way: str, step: Step) -> list[str]:
+def allowed(differences: Sequence[Difference], site: str, way: str, step: Step) -> Set[str]:
     """Names of what may differ in this step."""
-    return [
+    return {
         each.name
         for each in differences
         if fnmatchcase(site, each.site) and fnmatchcase(way, each.way) and fnmatchcase(str(step), each.step)
-    ]
+    }

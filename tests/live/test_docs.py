@@ -3,6 +3,7 @@
 
 import re
 import shlex
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,30 @@ def test_example_streaming_makes_whole_table(smiskd: Callable[..., Smiskd]) -> N
     lines = answer.body.decode().splitlines()
     assert (len(lines), lines[0], lines[-1]) == (20001, "number,square", "19999,399960001")
     assert ask(daemon, "GET", "/?rows=many").status == 400
+
+
+def test_example_wsgi_sends_files_of_folder(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
+    (tmp_path / "a b.txt").write_bytes(b"of the folder")
+    options = ("--pythonpath", str(ROOT / "examples" / "wsgi"), "--set", "root_path=/files", *HTTP)
+    daemon = smiskd(*options, "downloads", env={"DOWNLOAD_FOLDER": str(tmp_path)})
+    assert b'<a href="/files/a%20b.txt">a b.txt</a>' in ask(daemon, "GET", "/files/").body
+    file = ask(daemon, "GET", "/files/a%20b.txt")
+    assert (file.body, file.get("content-type"), file.get("content-length")) == (b"of the folder", "text/plain", "13")
+    assert ask(daemon, "GET", "/files/..%2Fa").status == 404
+
+
+def test_example_asgi_streams_time_until_client_leaves(smiskd: Callable[..., Smiskd]) -> None:
+    daemon = smiskd("--pythonpath", str(ROOT / "examples" / "asgi"), *HTTP, "clock")
+    assert b"EventSource" in ask(daemon, "GET", "/").body
+    with RawHTTP(daemon.http) as raw:
+        raw.send(get("/events"))
+        assert raw.read_head().get("content-type") == "text/event-stream"
+        for _ in range(2):
+            assert re.search(rb"data: \d\d:\d\d:\d\d\n\n", raw.read_until(b"\n\n"))
+    began = len(daemon.log.lines)
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+    assert not any("still busy" in line for line in daemon.log.lines[began:])
 
 
 def test_every_example_has_a_page() -> None:

@@ -61,8 +61,9 @@ def check(values: dict[str, object], positions: object) -> None:
 
 @pytest.mark.parametrize(("page", "text"), blocks("python"))
 def test_python_block_is_complete_module(page: str, text: str) -> None:
-    names = {node.name for node in ast.parse(text, page).body if isinstance(node, ast.FunctionDef)}
-    assert "handle" in names
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    names = {node.name for node in ast.parse(text, page).body if isinstance(node, kinds)}
+    assert names & {"application", "app", "handle"}
 
 
 def test_every_block_has_a_language_that_something_checks() -> None:

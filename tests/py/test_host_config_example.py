@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "smisk.conf"
 # Settings without a default: what stands in the comment is an example.
 EXAMPLES = {
-    "root_path", "chdir", "venv", "temp_dir", "user", "group", "umask", "pidfile", "logging", "application",
+    "root_path", "chdir", "venv", "temp_dir", "user", "group", "umask", "pidfile", "autoreload_paths",
+    "logging", "application",
 }  # fmt: skip
 
 

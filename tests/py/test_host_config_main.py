@@ -23,7 +23,10 @@ def call(arguments: list[str]) -> tuple[int, dict[str, str]]:
             data = pipe.read()
     finally:
         os.close(reading)
-    fields = data.decode("utf-8", "surrogateescape").split("\0")
+    text = data.decode("utf-8", "surrogateescape")
+    if status != 0:
+        return status, {"error": text}
+    fields = text.split("\0")
     assert fields.pop() == ""
     return status, dict(zip(fields[::2], fields[1::2], strict=True))
 
@@ -54,7 +57,7 @@ def fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     def fail(conf: str | None, *overrides: tuple[str, str, str], name: str = "smisk.conf") -> list[str]:
         status, settings = call(arguments(conf, overrides, name))
         out, err = capfd.readouterr()
-        assert (status, settings, out) == (2, {}, "")
+        assert (status, settings, out) == (2, {"error": err}, "")
         return err.splitlines()
 
     return fail
@@ -65,6 +68,7 @@ DEFAULTS = {
     "loop": "engine",
     "lifespan": "auto",
     "show_traceback": "false",
+    "autoreload": "false",
     "listen.0.protocol": "http",
     "listen.0.address": "127.0.0.1:8080",
     "listen.0.backlog": "1024",
@@ -116,7 +120,8 @@ def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path
         max_form_parts: 9, write_buffer: 1m, temp_dir: "/tmp", header_timeout: 1s, body_timeout: "2s",
         write_timeout: 1.5s, keepalive_timeout: 1m, linger_timeout: 1h, shutdown_timeout: 250ms, startup_timeout: 1d,
         user: "root", group: 0, umask: 027, pidfile: "run/x.pid", daemonize: true, error_log: "e.log",
-        log_level: DEBUG, logging: {levels: {'': INFO}}, application: {a: 1}, shop.mail: "x",
+        log_level: DEBUG, autoreload: true, autoreload_paths: ["data/*.json", "/x"], autoreload_timeout: 3s,
+        logging: {levels: {'': INFO}}, application: {a: 1}, shop.mail: "x",
         trusted_proxies: ["10.0.0.0/8", "unix"],
         listen: {address: "[::1]:0", protocol: "fastcgi", backlog: 5, allow: ["::1", "127.0.0.1"]},
     """
@@ -135,6 +140,10 @@ def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path
         "pythonpath.0": str(tmp_path / "lib"),
         "pythonpath.1": "/opt/x",
         "show_traceback": "true",
+        "autoreload": "true",
+        "autoreload_paths.0": str(tmp_path / "data/*.json"),
+        "autoreload_paths.1": "/x",
+        "config_files.0": str(tmp_path / "smisk.conf"),
         "listen.0.protocol": "fastcgi",
         "listen.0.address": "[::1]:0",
         "listen.0.backlog": "5",
@@ -231,6 +240,28 @@ def test_paths_of_the_command_line_start_at_the_current_folder(run: Run, tmp_pat
     assert settings["listen.0.address"] == f"unix:{tmp_path}/conf/x.sock"
 
 
+def test_autoreload_brings_defaults_for_development(run: Run) -> None:
+    changed = {k: v for k, v in run(None, ("--reload", "autoreload", "true")).items() if DEFAULTS[k] != v}
+    assert changed == {"autoreload": "true", "workers": "1", "show_traceback": "true", "shutdown_timeout": "100"}
+
+
+def test_autoreload_keeps_what_is_said_but_no_long_shutdown(run: Run) -> None:
+    settings = run("autoreload: true, workers: 3, show_traceback: false, shutdown_timeout: 20s")
+    assert (settings["workers"], settings["show_traceback"], settings["shutdown_timeout"]) == ("3", "false", "100")
+    assert run("autoreload: true, shutdown_timeout: 20ms")["shutdown_timeout"] == "20"
+    assert run("autoreload: true, autoreload_timeout: 1h")["shutdown_timeout"] == "30000"
+
+
+def test_autoreload_names_the_configuration_files(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/b.conf").write_text("workers: 2")
+    settings = run('@include "sub/*.conf", autoreload: true')
+    assert [settings["config_files.0"], settings["config_files.1"]] == [
+        str(tmp_path / "smisk.conf"),
+        str(tmp_path / "sub/b.conf"),
+    ]
+
+
 def test_repeated_pythonpath_options_make_one_list(run: Run) -> None:
     settings = run('pythonpath: "/f"', ("--pythonpath", "pythonpath", "/a"), ("--pythonpath", "pythonpath", "/[b"))
     assert [settings["pythonpath.0"], settings["pythonpath.1"]] == ["/a", "/[b"]
@@ -266,7 +297,6 @@ UNKNOWN = [
     ),
     ("access_log: 'x'", "access_log is not available in this version"),
     ("request_timeout: 1s", "request_timeout is not available in this version"),
-    ("autoreload: true", "autoreload is not available in this version"),
 ]
 
 
@@ -286,7 +316,9 @@ def test_all_mistakes_are_told_in_the_order_of_their_lines(fail: Fail) -> None:
 
 def test_syntax_error_and_missing_file_are_told(fail: Fail) -> None:
     assert fail("workers 2") == ['smisk.conf:1: expected ":" after "workers", not "2"']
-    assert call(["conf=/nowhere/smisk.conf"]) == (2, {})
+    status, said = call(["conf=/nowhere/smisk.conf"])
+    assert status == 2
+    assert said["error"].startswith('cannot read "/nowhere/smisk.conf"')
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Any
 
-__all__ = ["render"]
+__all__ = ["document", "render"]
 
 _MAX_TEXT = 4000  # characters of any one piece of text
 _MAX_FRAMES = 60  # of one exception; the middle of a longer stack is left out
@@ -88,10 +88,15 @@ def render(exc: BaseException, *, method: str, url: str, request_id: str, show_t
     try:
         content = _describe(exc, method, url, request_id) if show_traceback else _apologise(request_id)
         title = _kind(exc) if show_traceback else "500 Internal Server Error"
-        page = _PAGE.format(title=_escape(title), style=_STYLE, content=content)
+        page = document(title, content)
         return page.encode("utf-8", "replace").decode("utf-8")
     except BaseException:
         return _LAST_RESORT
+
+
+def document(title: str, content: str) -> str:
+    """Returns a whole page in the look of these pages around `content`, which is HTML; `title` is text."""
+    return _PAGE.format(title=_escape(title), style=_STYLE, content=content)
 
 
 def _apologise(request_id: str) -> str:

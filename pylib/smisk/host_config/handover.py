@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from smisk.config.source import Source
+
 EXIT_OK = 0
 EXIT_CONFIG = 2
 CONF = "conf="
@@ -28,24 +30,29 @@ def main(arguments: list[str], out_fd: int) -> int:
     """Reads, checks and hands over the configuration.
 
     `arguments`: at most one `conf=PATH`, then overrides as `origin NUL key NUL value`. Writes the settings to
-    `out_fd` and returns 0, or writes what is wrong to stderr, one line each, and returns 2.
+    `out_fd` and returns 0, or writes what is wrong, one line each, to stderr and to `out_fd`, and returns 2.
     """
     try:
-        draft = _draft(arguments)
-        settings, errors = resolve(draft)
+        paths = [argument[len(CONF) :] for argument in arguments if argument.startswith(CONF)]
+        sources = read_sources(paths[0]) if paths else []
+        settings, errors = resolve(_draft(sources, arguments))
     except ConfigurationError as error:
         errors = [error]
     if errors:
-        sys.stderr.write("".join(f"{printable(str(error))}\n" for error in errors))
+        message = "".join(f"{printable(str(error))}\n" for error in errors)
+        sys.stderr.write(message)
         sys.stderr.flush()
+        _write(out_fd, message.encode("utf-8", "backslashreplace"))
         return EXIT_CONFIG
-    _write(out_fd, b"".join(_encode(key) + _encode(value) for key, value in _pairs(settings)))
+    pairs = [*_pairs(settings)]
+    if settings.get("autoreload"):
+        pairs += [(f"config_files.{index}", source.path) for index, source in enumerate(sources)]
+    _write(out_fd, b"".join(_encode(key) + _encode(value) for key, value in pairs))
     return EXIT_OK
 
 
-def _draft(arguments: list[str]) -> Draft:
-    paths = [argument[len(CONF) :] for argument in arguments if argument.startswith(CONF)]
-    draft = Draft(*merged(read_sources(paths[0]) if paths else []))
+def _draft(sources: list[Source], arguments: list[str]) -> Draft:
+    draft = Draft(*merged(sources))
     for argument in arguments:
         if not argument.startswith(CONF):
             origin, key, value = argument.split("\0", 2)

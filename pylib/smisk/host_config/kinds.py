@@ -17,7 +17,7 @@ from .spot import Spot
 
 __all__ = [
     "Choice", "Duration", "File", "Flag", "Folder", "Folders", "Kind", "Level", "Mapping", "Module", "Name", "Octal",
-    "Peers", "Prefix", "Size", "Whole", "text",
+    "Paths", "Peers", "Prefix", "Size", "Whole", "text",
 ]  # fmt: skip
 
 TIME_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
@@ -297,15 +297,23 @@ class Folder(Kind):
 class Folders(Kind):
     """Folders, as a list or a single string; they need not exist. Resolved to a list of absolute paths."""
 
+    noun = "folders"
     about = "list of folders"
 
     def check(self, value: object, spot: Spot) -> list[str]:
         if isinstance(value, str):
             return [absolute(text(value, spot), spot)]
         if not isinstance(value, (list, tuple)):
-            raise spot.error(f"must be a list of folders, not {quoted(value)}")
+            raise spot.error(f"must be a list of {self.noun}, not {quoted(value)}")
         spots = [spot.item(index) for index in range(len(value))]
         return [absolute(text(item, at), at) for item, at in zip(value, spots, strict=True)]
+
+
+class Paths(Folders):
+    """Files, folders and patterns such as `data/**/*.json`, like Folders."""
+
+    noun = "files, folders or patterns"
+    about = "list of files, folders or patterns"
 
 
 class Peers(Kind):

@@ -100,9 +100,20 @@ def resolve(draft: Draft) -> tuple[dict[str, object], list[ConfigurationError]]:
         except ConfigurationError as error:
             errors.append(error)
     errors += _impossible(settings, draft.positions)
+    if settings.get("autoreload"):
+        _develop(settings, draft)
     if settings.get("workers") == "auto":
         settings["workers"] = len(os.sched_getaffinity(0))
     return settings, sorted(errors, key=lambda error: (error.origin, error.line))
+
+
+def _develop(settings: dict[str, object], draft: Draft) -> None:
+    """With `autoreload`: one worker and tracebacks unless said otherwise, and no long wait for what runs."""
+    for key, value in (("workers", 1), ("show_traceback", True)):
+        if key in settings and draft.values.get(key) is None:
+            settings[key] = value
+    timeouts = (settings.get("shutdown_timeout"), settings.get("autoreload_timeout"))
+    settings["shutdown_timeout"] = min(timeout for timeout in timeouts if isinstance(timeout, int))
 
 
 def _unknown_keys(draft: Draft) -> list[ConfigurationError]:

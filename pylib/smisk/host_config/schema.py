@@ -20,6 +20,7 @@ from .kinds import (
     Module,
     Name,
     Octal,
+    Paths,
     Peers,
     Prefix,
     Size,
@@ -54,6 +55,11 @@ _TABLE = (
     Setting("venv", Folder(), None, "virtual environment; default: VIRTUAL_ENV, or where smiskd is"),
     Setting("pythonpath", Folders(), None, "folders to import from, before all others"),
     Setting("show_traceback", Flag(), False, "show errors in the browser; for development"),
+    # Development
+    Setting("autoreload", Flag(), False, "restart the workers when files change; for development"),
+    Setting("autoreload_paths", Paths(), None, "what else to watch, beside modules, configuration and templates"),
+    Setting("autoreload_timeout", Duration("1ms", "1d"), "100ms",
+            "with autoreload, the longest shutdown_timeout: old code does not stay for open streams", sent=False),
     Setting("application", Mapping(), None, "the application's own settings", sent=False),
     # Where to listen
     Setting("listen", Listeners(), ["http://127.0.0.1:8080"], "where to listen, and for which protocol"),
@@ -102,6 +108,6 @@ SETTINGS = {setting.key: setting for setting in _TABLE}
 
 # Settings of the design that a later version brings.
 LATER = (
-    "access_format", "access_log", "autoreload", "control", "drain_delay", "max_memory", "max_requests",
+    "access_format", "access_log", "control", "drain_delay", "max_memory", "max_requests",
     "max_requests_jitter", "request_timeout",
 )  # fmt: skip

@@ -84,8 +84,21 @@ void probe_echo(struct probe *app, struct sm_exchange *exchange) {
 
 void probe_hold(struct probe *app, struct sm_exchange *exchange) {
     probe_note(app, exchange);
+    probe_keep(app, exchange);
+}
+
+void probe_keep(struct probe *app, struct sm_exchange *exchange) {
     assert_true(app->n_held < RIG_HELD);
     app->held[app->n_held++] = exchange;
+}
+
+void probe_take(struct probe *app, struct sm_exchange *exchange) {
+    char piece[1000];
+    ssize_t n;
+    while ((n = sm_exchange_body_read(exchange, piece, sizeof(piece))) > 0) {
+        assert_int_equal(sm_bytes_append(&app->seen, piece, (size_t)n), 0);
+    }
+    assert_int_equal(n, 0);
 }
 
 void probe_finish(struct sm_exchange *exchange, const char *text) {
@@ -145,7 +158,15 @@ static void on_abort(struct sm_app *app, struct sm_exchange *exchange) {
     }
 }
 
-static const struct sm_app_ops probe_ops = {.request = on_request, .resume = on_resume, .abort = on_abort};
+static void on_notice(struct sm_app *app, struct sm_exchange *exchange, unsigned what) {
+    probe_from(app)->notices |= what;
+    if (probe_from(app)->notice != NULL) {
+        probe_from(app)->notice(probe_from(app), exchange, what);
+    }
+}
+
+static const struct sm_app_ops probe_ops = {
+    .request = on_request, .resume = on_resume, .notice = on_notice, .abort = on_abort};
 
 // --- the rig ---
 

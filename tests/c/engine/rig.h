@@ -17,8 +17,10 @@ struct probe {
     struct sm_app base;
     void (*request)(struct probe *app, struct sm_exchange *exchange);
     void (*resume)(struct probe *app, struct sm_exchange *exchange);
-    void (*abort)(struct probe *app, struct sm_exchange *exchange); // may be NULL
+    void (*abort)(struct probe *app, struct sm_exchange *exchange);                 // may be NULL
+    void (*notice)(struct probe *app, struct sm_exchange *exchange, unsigned what); // may be NULL
     unsigned requests, resumes, aborts;
+    unsigned notices;  // all that was told, as bits of enum sm_notice
     int outcome;       // what the last call of interest gave
     size_t stream_len; // probe_stream: bytes to write
     struct sm_exchange *held[RIG_HELD];
@@ -65,6 +67,8 @@ void probe_note(struct probe *app, struct sm_exchange *exchange);   // into `see
 void probe_hello(struct probe *app, struct sm_exchange *exchange);  // 200, text/plain, 13 bytes
 void probe_echo(struct probe *app, struct sm_exchange *exchange);   // the body, of known length
 void probe_hold(struct probe *app, struct sm_exchange *exchange);   // keeps it in `held`
+void probe_keep(struct probe *app, struct sm_exchange *exchange);   // the same without a look at the body
+void probe_take(struct probe *app, struct sm_exchange *exchange);   // reads what has come of the body into `seen`
 void probe_stream(struct probe *app, struct sm_exchange *exchange); // stream_len bytes, as long as there is room
 // Completes a held exchange from outside of any call.
 void probe_finish(struct sm_exchange *exchange, const char *text);

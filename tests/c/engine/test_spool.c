@@ -146,6 +146,96 @@ static void test_spool_reset_keeps_little_memory(void **state) {
     sm_spool_deinit(&spool);
 }
 
+// Reads `want` bytes in pieces and checks that they are those behind `at`.
+static void expect_read(struct sm_spool *spool, size_t at, size_t want) {
+    char piece[777];
+    while (want > 0) {
+        ssize_t n = sm_spool_read(spool, piece, want < sizeof(piece) ? want : sizeof(piece));
+        assert_true(n > 0);
+        for (ssize_t i = 0; i < n; i++) {
+            assert_int_equal(piece[i], byte_at(at + (size_t)i));
+        }
+        at += (size_t)n;
+        want -= (size_t)n;
+    }
+}
+
+// Bytes that go on where those before ended, however much of them was read.
+static void add_behind(struct sm_spool *spool, size_t len, size_t limit) {
+    char piece[5000];
+    for (size_t i = 0; i < len; i++) {
+        piece[i] = byte_at((size_t)spool->received + i);
+    }
+    assert_int_equal(sm_spool_add(spool, (struct sm_str){piece, len}, limit, "/tmp"), 0);
+}
+
+static void test_spool_read_of_nothing_is_nothing(void **state) {
+    (void)state;
+    struct sm_spool spool = {.body.fd = -1};
+    char byte;
+    assert_int_equal(sm_spool_read(&spool, &byte, 1), 0);
+    add(&spool, 10, 100);
+    assert_int_equal(sm_spool_read(&spool, NULL, 0), 0);
+    assert_int_equal(sm_spool_unread(&spool), 10);
+    sm_spool_deinit(&spool);
+}
+
+static void test_spool_read_to_the_end_begins_anew_in_memory(void **state) {
+    (void)state;
+    struct sm_spool spool = {.body.fd = -1};
+    add_behind(&spool, 4000, 5000);
+    expect_read(&spool, 0, 3000);
+    assert_int_equal(sm_spool_unread(&spool), 1000);
+    expect_read(&spool, 3000, 1000);
+    assert_int_equal(spool.body.len, 0);
+    add_behind(&spool, 5000, 5000); // 9000 in all, and still no file
+    assert_int_equal(spool.body.fd, -1);
+    expect_read(&spool, 4000, 5000);
+    assert_int_equal(spool.received, 9000);
+    sm_spool_deinit(&spool);
+}
+
+static void test_spool_read_to_the_end_empties_the_file(void **state) {
+    (void)state;
+    struct sm_spool spool = {.body.fd = -1};
+    struct stat st;
+    add_behind(&spool, 400, 500);
+    expect_read(&spool, 0, 100);
+    add_behind(&spool, 3000, 500);
+    assert_true(spool.body.fd >= 0);
+    expect_read(&spool, 100, 3300);
+    assert_int_equal(sm_spool_unread(&spool), 0);
+    assert_int_equal(fstat(spool.body.fd, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    add_behind(&spool, 5000, 500);
+    expect_read(&spool, 3400, 5000);
+    sm_spool_deinit(&spool);
+}
+
+static void test_spool_read_never_to_the_end_takes_no_more_room(void **state) {
+    (void)state;
+    struct sm_spool spool = {.body.fd = -1};
+    add_behind(&spool, 5000, 12000);
+    for (size_t at = 0; at < 5000000; at += 5000) {
+        add_behind(&spool, 5000, 12000);
+        expect_read(&spool, at, 5000);
+        assert_int_equal(sm_spool_unread(&spool), 5000);
+        assert_int_equal(spool.body.fd, -1);
+        assert_true(spool.cap <= 32768);
+    }
+    sm_spool_deinit(&spool);
+}
+
+static void test_spool_read_of_a_file_that_shrank_is_an_error(void **state) {
+    (void)state;
+    struct sm_spool spool = {.body.fd = -1};
+    char piece[100];
+    add(&spool, 100, 0);
+    assert_int_equal(ftruncate(spool.body.fd, 0), 0);
+    assert_int_equal(sm_spool_read(&spool, piece, sizeof(piece)), -EIO);
+    sm_spool_deinit(&spool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spool_up_to_the_limit_stays_in_memory),
@@ -156,6 +246,11 @@ int main(void) {
         cmocka_unit_test(test_spool_on_a_full_disk_is_an_error),
         cmocka_unit_test(test_spool_reset_works_again_in_memory),
         cmocka_unit_test(test_spool_reset_keeps_little_memory),
+        cmocka_unit_test(test_spool_read_of_nothing_is_nothing),
+        cmocka_unit_test(test_spool_read_to_the_end_begins_anew_in_memory),
+        cmocka_unit_test(test_spool_read_to_the_end_empties_the_file),
+        cmocka_unit_test(test_spool_read_never_to_the_end_takes_no_more_room),
+        cmocka_unit_test(test_spool_read_of_a_file_that_shrank_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,79 @@ static void test_loop_level_reports_until_read_empty(void **state) {
     close_watched(&watched);
 }
 
+static void expect_flags(struct sm_loop *loop, struct sm_source *source, unsigned expected) {
+    unsigned flags;
+    assert_int_equal(sm_loop_wait(loop, 0), 0);
+    assert_ptr_equal(next(loop, &flags), expected == 0 ? NULL : source);
+    assert_int_equal(flags, expected);
+    assert_null(next(loop, &flags));
+}
+
+static void test_loop_watch_reports_what_is_wanted_as_long_as_it_is_so(void **state) {
+    struct sm_loop *loop = *state;
+    struct watched watched;
+    char byte;
+    open_watched(&watched);
+    assert_int_equal(sm_loop_watch(loop, &watched.source, SM_READABLE), 0);
+    assert_true(watched.source.registered);
+    expect_flags(loop, &watched.source, 0);
+    assert_int_equal(write(watched.other, "x", 1), 1);
+    expect_flags(loop, &watched.source, SM_READABLE);
+    expect_flags(loop, &watched.source, SM_READABLE); // level-triggered
+    assert_int_equal(sm_loop_watch(loop, &watched.source, SM_WRITABLE), 0);
+    expect_flags(loop, &watched.source, SM_WRITABLE);
+    expect_flags(loop, &watched.source, SM_WRITABLE);
+    assert_int_equal(sm_loop_watch(loop, &watched.source, SM_READABLE | SM_WRITABLE), 0);
+    expect_flags(loop, &watched.source, SM_READABLE | SM_WRITABLE);
+    assert_int_equal(read(watched.source.fd, &byte, 1), 1);
+    expect_flags(loop, &watched.source, SM_WRITABLE);
+    assert_int_equal(sm_loop_watch(loop, &watched.source, 0), 0);
+    expect_flags(loop, &watched.source, 0);
+    sm_loop_remove(loop, &watched.source);
+    assert_false(watched.source.registered);
+    close_watched(&watched);
+}
+
+static void test_loop_watch_again_after_remove_is_a_new_beginning(void **state) {
+    struct sm_loop *loop = *state;
+    struct watched watched;
+    open_watched(&watched);
+    assert_int_equal(sm_loop_watch(loop, &watched.source, SM_WRITABLE), 0);
+    sm_loop_remove(loop, &watched.source);
+    expect_flags(loop, &watched.source, 0);
+    assert_int_equal(sm_loop_watch(loop, &watched.source, SM_WRITABLE), 0);
+    expect_flags(loop, &watched.source, SM_WRITABLE);
+    sm_loop_remove(loop, &watched.source);
+    close_watched(&watched);
+}
+
+static void test_loop_watch_tells_of_a_break_whatever_is_wanted(void **state) {
+    struct sm_loop *loop = *state;
+    struct watched watched;
+    unsigned flags;
+    open_watched(&watched);
+    assert_int_equal(sm_loop_watch(loop, &watched.source, SM_WRITABLE), 0);
+    close(watched.other);
+    watched.other = -1;
+    assert_int_equal(sm_loop_wait(loop, 0), 0);
+    assert_ptr_equal(next(loop, &flags), &watched.source);
+    assert_int_equal(flags & SM_BROKEN, SM_BROKEN);
+    sm_loop_remove(loop, &watched.source);
+    close_watched(&watched);
+}
+
+static void test_loop_watch_what_cannot_be_watched_is_an_error(void **state) {
+    struct sm_loop *loop = *state;
+    struct sm_source source = {.fd = -1};
+    assert_int_equal(sm_loop_watch(loop, &source, SM_READABLE), -EBADF);
+    assert_false(source.registered);
+    source.fd = open("/dev/null", O_RDONLY | O_CLOEXEC); // always ready: epoll refuses such
+    assert_true(source.fd >= 0);
+    assert_int_equal(sm_loop_watch(loop, &source, SM_READABLE), -EPERM);
+    assert_false(source.registered);
+    close(source.fd);
+}
+
 static void test_loop_add_bad_descriptor_is_an_error(void **state) {
     struct sm_loop *loop = *state;
     struct sm_source source = {.fd = -1};
@@ -294,6 +367,10 @@ int main(void) {
         LOOPED(test_loop_stream_reports_writable_once),
         LOOPED(test_loop_stream_reports_bytes_hangup_and_break),
         LOOPED(test_loop_level_reports_until_read_empty),
+        LOOPED(test_loop_watch_reports_what_is_wanted_as_long_as_it_is_so),
+        LOOPED(test_loop_watch_again_after_remove_is_a_new_beginning),
+        LOOPED(test_loop_watch_tells_of_a_break_whatever_is_wanted),
+        LOOPED(test_loop_watch_what_cannot_be_watched_is_an_error),
         LOOPED(test_loop_add_bad_descriptor_is_an_error),
         LOOPED(test_loop_remove_takes_back_events_of_the_same_batch),
         LOOPED(test_loop_remove_keeps_other_events_of_the_batch),

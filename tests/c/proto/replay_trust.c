@@ -104,7 +104,9 @@ static void check_forwarded(const struct sm_forwarded *said, const char *base, s
     replay_check(said->host.len == 0 || (said->host.ptr >= base && said->host.ptr + said->host.len <= base + len),
                  "the host lies in the head");
     replay_check(said->host.len == 0 || sm_authority_ok(said->host), "the host is one");
-    replay_check(said->complaint == NULL || said->ignored.len > 0, "what is ignored is named");
+    replay_check(said->complaint == NULL ||
+                     (said->ignored.ptr >= base && said->ignored.ptr + said->ignored.len <= base + len),
+                 "what is ignored lies in the head");
     replay_check(said->client.kind != SM_NODE_BAD, "a bad node is no client");
 }
 
