@@ -97,12 +97,19 @@ static int call_hook(struct smpy_app *app, const char *name) {
     return status;
 }
 
-static void drop_python(struct smpy_app *app) {
-    smpy_reload_stop(app);
-    smpy_loop_stop(&app->loop);
+static void drop_iface(struct smpy_app *app) {
+    if (app->iface != NULL && app->iface->needs_loop) {
+        smpy_loop_stop(&app->loop);
+    }
     if (app->iface != NULL && app->iface->drop != NULL) {
         app->iface->drop(app);
     }
+    app->iface = NULL;
+}
+
+static void drop_python(struct smpy_app *app) {
+    drop_iface(app);
+    smpy_reload_stop(app);
     app->handler = NULL;
     smpy_loaded_clear(&app->loaded);
     if (app->state != NULL) {
@@ -145,6 +152,9 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     }
     if (engine != NULL) {
         smpy_signals_take_back();
+    }
+    if (status != 0) {
+        drop_iface(app);
     }
     status = smpy_reload_started(app, status);
     if (status != 0) {

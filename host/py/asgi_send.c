@@ -95,6 +95,26 @@ static int put_headers(struct smpy_asgi *call, PyObject *headers, const char *me
 
 // --- http.response.start ---
 
+// Returns new: the message as it is now: the application may use it for another one.
+static PyObject *snapshot(PyObject *message, PyObject *name) {
+    PyObject *copy = PyDict_Copy(message);
+    PyObject *headers = copy == NULL ? NULL : value_of(copy, name);
+    bool is_iterable = headers != NULL && (Py_TYPE(headers)->tp_iter != NULL || PySequence_Check(headers));
+    if (headers != NULL && !is_iterable) {
+        PyErr_Format(PyExc_TypeError, "http.response.start: \"headers\" is an iterable of pairs, not %.100s",
+                     Py_TYPE(headers)->tp_name);
+    }
+    PyObject *kept = is_iterable ? PySequence_Tuple(headers) : NULL;
+    if (kept != NULL && PyDict_SetItem(copy, name, kept) < 0) {
+        Py_CLEAR(copy);
+    }
+    Py_XDECREF(kept);
+    if (copy != NULL && PyErr_Occurred()) {
+        Py_CLEAR(copy);
+    }
+    return copy;
+}
+
 static int take_start(struct smpy_asgi *call, PyObject *message) {
     const struct smpy_asgi_names *names = &call->app->asgi.names;
     if (call->phase != SMPY_ASGI_NEW) {
@@ -112,8 +132,12 @@ static int take_start(struct smpy_asgi *call, PyObject *message) {
     if (trailers < 0) {
         return -1;
     }
+    PyObject *start = snapshot(message, names->headers);
+    if (start == NULL) {
+        return -1;
+    }
     call->trailers = trailers != 0;
-    Py_XSETREF(call->start, Py_NewRef(message));
+    Py_XSETREF(call->start, start);
     call->phase = SMPY_ASGI_STARTED;
     return 0;
 }
@@ -302,6 +326,11 @@ static int send_descriptor(struct smpy_asgi *call, PyObject *message) {
         if (fd >= 0) {
             (void)close(fd);
         }
+        return -1;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        PyErr_SetString(PyExc_ValueError, "http.response.zerocopysend: \"file\" is not a regular file");
+        (void)close(fd);
         return -1;
     }
     uint64_t left = at < info.st_size ? (uint64_t)(info.st_size - at) : 0;

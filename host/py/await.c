@@ -107,6 +107,7 @@ static PyObject *await_throw(PyObject *self, PyObject *args) {
     PyObject *type = NULL;
     PyObject *value = NULL;
     PyObject *traceback = NULL;
+    await_of(self)->is_started = true;
     end(await_of(self));
     if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback)) {
         return NULL;

@@ -77,9 +77,9 @@ static PyObject *carrier_get_loop(PyObject *self, PyObject *unused) {
 }
 
 // 1 when the future was cancelled by this. -1 with an exception.
-static int cancel_future(struct smpy_carrier *carrier, PyObject *future, PyObject *args) {
+static int cancel_future(struct smpy_carrier *carrier, PyObject *future, PyObject *args, PyObject *kwargs) {
     PyObject *cancel = PyObject_GetAttr(future, carrier->loop->name_cancel);
-    PyObject *answer = cancel == NULL ? NULL : PyObject_Call(cancel, args, NULL);
+    PyObject *answer = cancel == NULL ? NULL : PyObject_Call(cancel, args, kwargs);
     int cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     Py_XDECREF(cancel);
@@ -89,14 +89,13 @@ static int cancel_future(struct smpy_carrier *carrier, PyObject *future, PyObjec
 // The task is cancelled while it waits for us: what the request waits for is what has to be cancelled; without that
 // the task throws CancelledError into its next step.
 static PyObject *carrier_cancel(PyObject *self, PyObject *args, PyObject *kwargs) {
-    (void)kwargs;
     struct smpy_carrier *carrier = carrier_of(self);
     carrier->is_marked = true;
     if (carrier->loop == NULL) {
         Py_RETURN_FALSE;
     }
     if (carrier->yielded != NULL && carrier->yielded != Py_None) {
-        int cancelled = cancel_future(carrier, carrier->yielded, args);
+        int cancelled = cancel_future(carrier, carrier->yielded, args, kwargs);
         return cancelled < 0 ? NULL : PyBool_FromLong(cancelled);
     }
     if (wake(carrier) < 0) {
@@ -122,11 +121,14 @@ static int set_blocking(PyObject *self, PyObject *value, void *closure) {
 // The coroutine has ended; an exception is set when `result` is NULL. Goes on with the next one, or becomes idle.
 static void finish(struct smpy_carrier *carrier, PyObject *result) {
     struct smpy_job *job = carrier->job;
+    job->carrier = NULL;
     PyObject *next = job->done(job, result);
     Py_XSETREF(carrier->coroutine, next);
     if (next == NULL) {
         carrier->job = NULL;
         Py_CLEAR(carrier->context);
+    } else {
+        job->carrier = carrier;
     }
 }
 
@@ -244,16 +246,16 @@ static PyObject *thrown(PyObject *args) {
     return NULL;
 }
 
-// A cancellation that comes before the task has taken what the first step waits for.
+// A cancellation that comes before the task has taken what the first step waits for. Its message goes along: anyio
+// tells by it whose cancellation it is.
 static int cancel_yielded(struct smpy_carrier *carrier, PyObject *error) {
-    PyObject *none = NULL;
     if (carrier->yielded == NULL || carrier->yielded == Py_None ||
         PyObject_IsInstance(error, carrier->loop->cancelled_error) != 1) {
         return 0;
     }
-    none = PyTuple_New(0);
-    int cancelled = none == NULL ? -1 : cancel_future(carrier, carrier->yielded, none);
-    Py_XDECREF(none);
+    PyObject *args = PyObject_GetAttrString(error, "args");
+    int cancelled = args == NULL ? -1 : cancel_future(carrier, carrier->yielded, args, NULL);
+    Py_XDECREF(args);
     return cancelled;
 }
 
@@ -439,7 +441,20 @@ void smpy_carrier_run(struct smpy_loop *loop, PyObject *awaitable, struct smpy_j
     carrier->coroutine = coroutine;
     carrier->context = context;
     carrier->job = job;
+    job->carrier = carrier;
     first_step(loop, carrier);
+}
+
+void smpy_carrier_cancel(struct smpy_job *job) {
+    struct smpy_carrier *carrier = job->carrier;
+    if (carrier == NULL || carrier->task == NULL || carrier->loop == NULL) {
+        return;
+    }
+    PyObject *done = PyObject_CallMethodNoArgs(carrier->task, carrier->loop->name_cancel);
+    if (done == NULL) {
+        smpy_error_log("a request's task could not be cancelled");
+    }
+    Py_XDECREF(done);
 }
 
 void smpy_carrier_drop_spare(struct smpy_loop *loop) {

@@ -11,11 +11,14 @@ struct smpy_job {
     // The coroutine has ended: `result` is borrowed, or NULL with an exception set, which this takes. Returns new: a
     // coroutine to go on with in the same task; NULL without an exception: the job is over and may be freed.
     PyObject *(*done)(struct smpy_job *job, PyObject *result);
+    struct smpy_carrier *carrier; // borrowed: who runs it; NULL when nobody does
 };
 
 // Takes an awaitable and steps it at once, as far as it goes without waiting. `done` is called now or later, once for
 // each coroutine. Leaves no exception.
 void smpy_carrier_run(struct smpy_loop *loop, PyObject *awaitable, struct smpy_job *job);
+// Cancels the job's task, if it still runs. Leaves no exception.
+void smpy_carrier_cancel(struct smpy_job *job);
 // Whether the object is a coroutine, or another awaitable.
 bool smpy_is_awaitable(PyObject *object);
 

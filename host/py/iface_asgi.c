@@ -152,6 +152,8 @@ static void give_up(struct smpy_asgi *call, bool answered) {
     } else {
         sm_exchange_fail(exchange);
     }
+    smpy_await_wake(&call->app->loop, &call->receivers); // tasks that the application has left behind
+    smpy_await_wake(&call->app->loop, &call->senders);
     smpy_loop_kick(&call->app->loop);
 }
 
@@ -191,11 +193,16 @@ static bool is_cancellation(struct smpy_asgi *call) {
 
 static void take_exception(struct smpy_asgi *call) {
     struct smpy_app *app = call->app;
-    if (call->exchange != NULL) {
-        give_up(call, smpy_error_answer(app->state, call->exchange, app->settings->show_traceback));
-    } else if (is_of_disconnect(call) || is_cancellation(call)) {
+    // send() may learn that the client has gone before the engine says so.
+    bool is_disconnect = is_of_disconnect(call);
+    if (is_disconnect || (call->exchange == NULL && is_cancellation(call))) {
         PyErr_Clear();
         sm_log(SM_LOG_DEBUG, "%s stopped: the client has gone", app->loaded.label);
+        if (call->exchange != NULL) {
+            give_up(call, false);
+        }
+    } else if (call->exchange != NULL) {
+        give_up(call, smpy_error_answer(app->state, call->exchange, app->settings->show_traceback));
     } else {
         char heading[sizeof app->loaded.label + 64];
         (void)snprintf(heading, sizeof heading, "%s failed after its response", app->loaded.label);

@@ -23,7 +23,8 @@ struct call {
     struct sm_list writers; // awaits
     bool is_begun;          // the head is out
     bool is_full;
-    bool runs; // its coroutine has not ended
+    bool is_gone; // a write was told that the client has left
+    bool runs;    // its coroutine has not ended
 };
 
 static void call_drop(struct call *call) {
@@ -63,12 +64,17 @@ static enum smpy_answer_outcome write_head(struct call *call, PyObject *piece) {
     return smpy_answer_head(call->app, call->exchange, &call->answer, usual, -1);
 }
 
+static PyObject *client_has_gone(struct call *call) {
+    call->is_gone = true;
+    PyErr_SetString(PyExc_ConnectionResetError, "the client has gone");
+    return NULL;
+}
+
 // smpy_await_ask of the pump's write().
 static PyObject *ask_write(PyObject *owner, PyObject *piece) {
     struct call *call = (struct call *)owner;
     if (call->exchange == NULL) {
-        PyErr_SetString(PyExc_ConnectionResetError, "the client has gone");
-        return NULL;
+        return client_has_gone(call);
     }
     if (call->is_full) {
         return NULL;
@@ -91,7 +97,7 @@ static PyObject *ask_write(PyObject *owner, PyObject *piece) {
     int flushed = is_queued ? sm_exchange_flush(call->exchange) : 0;
     call->is_full = flushed == SM_EXCHANGE_FULL;
     if (outcome == SMPY_ANSWER_GONE || flushed == SM_EXCHANGE_GONE) {
-        PyErr_SetString(PyExc_ConnectionResetError, "the client has gone");
+        return client_has_gone(call);
     }
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
@@ -124,11 +130,17 @@ static bool is_async_iterable(PyObject *body) {
 // The pump has ended; an exception is set when `result` is NULL.
 static void after_pump(struct call *call, PyObject *result) {
     if (call->exchange == NULL) {
-        if (result == NULL && PyErr_ExceptionMatches(PyExc_ConnectionError)) {
+        if (result == NULL && (PyErr_ExceptionMatches(PyExc_ConnectionError) ||
+                               PyErr_ExceptionMatches(call->app->loop.cancelled_error))) {
             PyErr_Clear(); // ours: the client has gone
         } else if (result == NULL) {
             smpy_error_log(call->app->loaded.label);
         }
+        return;
+    }
+    if (result == NULL && call->is_gone && PyErr_ExceptionMatches(PyExc_ConnectionError)) {
+        PyErr_Clear();
+        finish(call, SMPY_ANSWER_GONE);
         return;
     }
     enum smpy_answer_outcome outcome = result == NULL ? SMPY_ANSWER_ERROR : SMPY_ANSWER_DONE;
@@ -259,6 +271,9 @@ static void async_abort(struct smpy_app *app, struct sm_exchange *exchange) {
         call_drop(call);
     } else {
         call->exchange = NULL;
+        if (call->returned != NULL && sm_list_empty(&call->writers)) {
+            smpy_carrier_cancel(&call->job); // the generator waits for what may never come
+        }
         smpy_await_wake(&app->loop, &call->writers);
     }
     if (request != NULL) {

@@ -11,8 +11,8 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
-#include "proto/fields.h"
 #include "py/error.h"
+#include "proto/fields.h"
 
 // --- watching ---
 
@@ -217,8 +217,8 @@ int smpy_reload_started(struct smpy_app *app, int status) {
     sm_log(SM_LOG_WARNING, "the application does not start; its error is shown until files change");
     smpy_loaded_clear(&app->loaded);
     app->handler = NULL;
-    app->iface = &broken;
     app->base.streams = false;
+    app->iface = &broken;
     call_watcher(app, "look");
     return 0;
 }

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "proto/fields.h"
-#include "proto/forwarded.h"
 #include "py/error.h"
 
 // --- whether it is one ---

@@ -372,8 +372,8 @@ def test_open_stream_does_not_hold_the_old_code(site: Site) -> None:
         since = daemon.log.mark()
         write(site.folder / "app.py", STREAM.format(version="two"))
         daemon.wait_log(RELOADED, since)
-        assert ask(daemon).body == b"two"
         until(lambda: not set(old) & set(daemon.workers()), "the old worker has left", 10.0)
+        assert ask(daemon).body == b"two"
     site.settle(daemon)
 
 

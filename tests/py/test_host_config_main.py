@@ -120,9 +120,9 @@ def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path
         max_form_parts: 9, write_buffer: 1m, temp_dir: "/tmp", header_timeout: 1s, body_timeout: "2s",
         write_timeout: 1.5s, keepalive_timeout: 1m, linger_timeout: 1h, shutdown_timeout: 250ms, startup_timeout: 1d,
         user: "root", group: 0, umask: 027, pidfile: "run/x.pid", daemonize: true, error_log: "e.log",
+        trusted_proxies: ["10.0.0.0/8", "unix"],
         log_level: DEBUG, autoreload: true, autoreload_paths: ["data/*.json", "/x"], autoreload_timeout: 3s,
         logging: {levels: {'': INFO}}, application: {a: 1}, shop.mail: "x",
-        trusted_proxies: ["10.0.0.0/8", "unix"],
         listen: {address: "[::1]:0", protocol: "fastcgi", backlog: 5, allow: ["::1", "127.0.0.1"]},
     """
     assert run(conf) == {

@@ -65,9 +65,10 @@ def later(path: Path, text: str) -> str:
 def test_imported_module_is_watched_from_its_import_on(site: Path, load: Import) -> None:
     (site / "reload_a.py").write_text("x = 1\n")
     watch = Watch()
-    assert not watch.has_news()
+    assert not watch.meet()
     load("reload_a")
-    assert watch.has_news()
+    assert watch.meet()
+    assert not watch.meet()
     assert watch.scan() == []
     changed = later(site / "reload_a.py", "x = 2\n")
     assert watch.scan() == [changed]
@@ -82,6 +83,24 @@ def test_submodule_of_a_package_is_watched(site: Path, load: Import) -> None:
     watch = Watch()
     changed = later(site / "reload_p/inner/leaf.py", "y = 1\n")
     assert watch.scan() == [changed]
+
+
+def test_files_written_last_are_looked_at_first(site: Path) -> None:
+    files = [site / f"{number}.conf" for number in range(60)]
+    for number, file in enumerate(files):
+        file.touch()
+        os.utime(file, (number, number))
+    watch = Watch([str(file) for file in files])
+    assert not watch.is_touched()
+    os.utime(files[0], (5, 5))
+    assert not watch.is_touched()
+    os.utime(files[59], (7, 7))
+    assert watch.is_touched()
+    assert watch.scan() == [str(files[0]), str(files[59])]
+    os.utime(files[1], (3000, 3000))
+    assert watch.scan() == [str(files[1])]
+    os.unlink(files[1])
+    assert watch.is_touched()
 
 
 def test_module_that_was_not_imported_is_not_watched(site: Path, load: Import) -> None:
@@ -114,7 +133,7 @@ def test_standard_library_and_installed_packages_are_not_watched() -> None:
     assert is_library("/opt/v/lib/python3.11/site-packages/django/http.py")
     assert is_library("/usr/lib/python3/dist-packages/x.py")
     assert not is_library("/srv/site/app.py")
-    assert threading.__file__ not in module_files()
+    assert threading.__file__ not in module_files(set())
 
 
 def test_strange_entries_of_sys_modules_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +144,7 @@ def test_strange_entries_of_sys_modules_are_passed_over(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "reload_hostile", Hostile())  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "reload_number", 7)  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "reload_none", None)  # type: ignore[arg-type]
-    assert all(os.path.isabs(path) for path in module_files())
+    assert all(os.path.isabs(path) for path in module_files(set()))
 
 
 # --- configuration, templates, what the user names ---
@@ -218,8 +237,10 @@ def test_file_that_was_mended_just_after_the_failure_counts(
     watch = Watch(failure=record)
     path.write_text("importing failed")
     mended = later(site / "unseen.py", "x = 1")
-    assert watch.has_news()
+    assert watch.has_failed()
+    assert watch.is_touched()
     assert watch.scan() == [mended]
+    assert not watch.has_failed()
 
 
 def test_file_in_the_traceback_counts_wherever_it_is(

@@ -8,6 +8,7 @@ engine whenever there is something in it.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine
 from importlib import import_module
 from typing import Any, TypeVar, cast
@@ -29,6 +30,8 @@ class Runner:
         self._over: asyncio.Future[None] | None = None
         self._is_over = False
         self._timer: asyncio.Handle | None = None
+        # Turns are begun from within requests; what they serve must not see the context variables of those.
+        self._context = contextvars.copy_context()
         self.drives = poll is not None and kind != "engine"
         if poll is not None and self.drives:
             self.loop.add_reader(poll.fileno(), self.turn)
@@ -65,16 +68,16 @@ class Runner:
             self._timer = None
         wait = -1 if self._poll is None else self._poll.turn()
         if wait == 0:
-            self._timer = self.loop.call_soon(self.turn)
+            self._timer = self.loop.call_soon(self.turn, context=self._context)
         elif wait > 0:
-            self._timer = self.loop.call_later(wait / 1000, self.turn)
+            self._timer = self.loop.call_later(wait / 1000, self.turn, context=self._context)
 
     def kick(self) -> None:
         """Something was done to the engine outside of its turns: it wants one soon."""
         if self.drives:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self.loop.call_soon(self.turn)
+            self._timer = self.loop.call_soon(self.turn, context=self._context)
 
     # --- the end ---
 

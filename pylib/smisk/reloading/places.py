@@ -34,10 +34,16 @@ def is_library(path: str) -> bool:
     return path.startswith(_STDLIB) or any(part in path for part in _LIBRARY_PARTS)
 
 
-def module_files() -> set[str]:
-    """The files of all imported modules of the application. Never raises, whatever stands in sys.modules."""
+def module_files(seen: set[str]) -> set[str]:
+    """The files of the application's modules whose names are not yet in `seen`; puts these names there.
+
+    Never raises, whatever stands in sys.modules.
+    """
     files = set()
-    for module in list(sys.modules.values()):
+    for name, module in list(sys.modules.items()):
+        if name in seen:
+            continue
+        seen.add(name)
         try:
             file = object.__getattribute__(module, "__dict__").get("__file__")
         except Exception:

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from glob import glob
+from heapq import nlargest
 
 from .places import Tree, is_library, module_files, source_folders
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _TRACE = re.compile(r'^\s*File "([^"\n]+)", line \d+', re.MULTILINE)
 _SOURCES = (".py",)
+N_LATEST = 25
 
 
 def _signature(path: str) -> Signature | None:
@@ -65,6 +67,7 @@ class Watch:
         paths = list(paths)
         self._failure = failure or Failure(-1)
         self._stamp = 0
+        self._modules: set[str] = set()
         self._n_modules = 0
         self._patterns = [path for path in paths if any(c in path for c in "*?[")]
         plain = [path for path in paths if path not in self._patterns]
@@ -74,6 +77,7 @@ class Watch:
         # Trees and patterns, each with further suffixes, whose files were all seen once: what they list now is new.
         self._listed: set[tuple[str, tuple[str, ...]]] = set()
         self._known: dict[str, Signature | None] = {}
+        self._latest: list[str] = []
         self._plant(os.path.join(os.getcwd(), "templates"))
         self.scan()
 
@@ -82,13 +86,28 @@ class Watch:
         """The folders in which something is watched now."""
         return {os.path.dirname(path) for path in self._known}
 
-    def has_news(self) -> bool:
-        """Whether modules were imported, or the newest code failed, since the last look; much cheaper than a look."""
-        return len(sys.modules) != self._n_modules or self._failure.stamp() != self._stamp
+    def is_touched(self) -> bool:
+        """Whether a look is worth while: one of the files that were written last has changed, or the failure has.
+
+        Most changes are to those; much cheaper than a look.
+        """
+        return self.has_failed() or any(_signature(path) != self._known[path] for path in self._latest)
+
+    def has_failed(self) -> bool:
+        """Whether the failure is another one than at the last look."""
+        return self._failure.stamp() != self._stamp
+
+    def meet(self) -> bool:
+        """Takes note of modules that were imported since the last look, as they are now. Whether there are any."""
+        fresh = self._find_modules()
+        self._known |= {path: _signature(path) for path in fresh}
+        if fresh:
+            self._latest = []  # found anew by the next look
+        return bool(fresh)
 
     def scan(self) -> list[str]:
         """Returns the watched files that were changed, added or removed since the last look, sorted."""
-        self._find_modules()
+        self.meet()
         since = self._find_failure()
         now: dict[str, Signature | None] = {}
         changed: list[str] = []
@@ -102,18 +121,22 @@ class Watch:
             elif state is not None and (is_new or (since and state[0] >= since)):
                 changed.append(path)
         changed += [p for p, old in self._known.items() if p not in now and old is not None and not os.path.exists(p)]
+        if changed or len(now) != len(self._known) or not self._latest:
+            self._latest = nlargest(N_LATEST, now, key=lambda path: now[path] or (0, 0, 0))
         self._known = now
         return sorted(changed)
 
-    def _find_modules(self) -> None:
+    def _find_modules(self) -> set[str]:
         if len(sys.modules) == self._n_modules:
-            return
+            return set()
         self._n_modules = len(sys.modules)
-        for path in module_files() - self._fixed:
-            self._fixed.add(path)
+        fresh = module_files(self._modules) - self._fixed
+        self._fixed |= fresh
+        for path in fresh:
             folder = os.path.dirname(path)
             self._plant(folder)
             self._plant(os.path.join(os.path.dirname(folder), "templates"))
+        return fresh
 
     def _plant(self, root: str) -> None:
         """Watches the templates below `root`, unless they are watched already."""

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The failure of the newest code: what is logged as an error ends there, replaces the older one, and has an end.
-#include <cmocka.h>
+// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
+// clang-format on
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
