@@ -86,18 +86,19 @@ def test_submodule_of_a_package_is_watched(site: Path, load: Import) -> None:
 
 
 def test_files_written_last_are_looked_at_first(site: Path) -> None:
+    future = 4_000_000_000  # later than this test's own modules
     files = [site / f"{number}.conf" for number in range(60)]
     for number, file in enumerate(files):
         file.touch()
-        os.utime(file, (number, number))
+        os.utime(file, (future + number, future + number))
     watch = Watch([str(file) for file in files])
     assert not watch.is_touched()
-    os.utime(files[0], (5, 5))
+    os.utime(files[0], (future + 5, future + 5))
     assert not watch.is_touched()
-    os.utime(files[59], (7, 7))
+    os.utime(files[59], (future + 7, future + 7))
     assert watch.is_touched()
     assert watch.scan() == [str(files[0]), str(files[59])]
-    os.utime(files[1], (3000, 3000))
+    os.utime(files[1], (future + 3000, future + 3000))
     assert watch.scan() == [str(files[1])]
     os.unlink(files[1])
     assert watch.is_touched()
