@@ -74,7 +74,12 @@ SENT: dict[str, list[Any]] = {
     "past-length": [{**START, "headers": [(b"content-length", b"6")]}, FIRST, BODY],
     "no-end": [START, FIRST],
     "no-trailers": [{**START, "trailers": True}, FIRST, BODY],
-    "bad-trailer": [{**START, "trailers": True}, FIRST, BODY, {"type": "http.response.trailers", "headers": [(b"x", 5)]}],
+    "bad-trailer": [
+        {**START, "trailers": True},
+        FIRST,
+        BODY,
+        {"type": "http.response.trailers", "headers": [(b"x", 5)]},
+    ],
     "forbidden-trailer": [
         {**START, "trailers": True},
         FIRST,

@@ -64,7 +64,9 @@ def reset(raw: RawHTTP | FastCGI) -> None:
 def test_scope_over_http_has_exactly_what_the_specification_names(echo: Smiskd) -> None:
     with RawHTTP(echo.http) as raw:
         port = raw.sock.getsockname()[1]
-        scope = literals(raw.request(get("/a%20b/%C3%BC?x=%20y&z", "X-UPPER: V\xe4l", "Cookie: a=1", "cookie: b=2")).body)
+        scope = literals(
+            raw.request(get("/a%20b/%C3%BC?x=%20y&z", "X-UPPER: V\xe4l", "Cookie: a=1", "cookie: b=2")).body
+        )
     assert scope == {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.5"},
@@ -97,7 +99,11 @@ def test_scope_over_fastcgi_has_exactly_what_the_specification_names(echo: Smisk
     with FastCGI(echo.fastcgi) as fcgi:
         fcgi.send(begin(1) + params(1, env) + stream(STDIN, 1, b""))
         scope = literals(fcgi.reply().body)
-    assert sorted(scope.pop("headers")) == [(b"content-type", b"text/x"), (b"host", b"front.example"), (b"x-upper", b"V")]
+    assert sorted(scope.pop("headers")) == [
+        (b"content-type", b"text/x"),
+        (b"host", b"front.example"),
+        (b"x-upper", b"V"),
+    ]
     assert scope == {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.5"},
@@ -401,7 +407,12 @@ def test_pathsend_sends_the_file(echo: Smiskd, tmp_path: Path, method: str) -> N
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("relative", "the path must be absolute"), ("/no/such", "FileNotFoundError"), ("/dev", "OSError"), ("/a%00b", "null byte")],
+    [
+        ("relative", "the path must be absolute"),
+        ("/no/such", "FileNotFoundError"),
+        ("/dev", "OSError"),
+        ("/a%00b", "null byte"),
+    ],
 )
 def test_pathsend_of_no_file_is_a_500(echo: Smiskd, file: str, said: str) -> None:
     echo.expect_log(said)
@@ -461,7 +472,12 @@ def test_lifespan_is_shut_down_on_term(smiskd: Callable[..., Smiskd], loop: str)
 )
 def test_failed_startup_is_fatal(app: str, said: str, mode: str) -> None:
     done = run_smiskd(
-        "--pythonpath", str(Path(__file__).parents[1] / "apps"), *BOTH, "--set", f"lifespan={mode}", f"asgi_lifespans:{app}"
+        "--pythonpath",
+        str(Path(__file__).parents[1] / "apps"),
+        *BOTH,
+        "--set",
+        f"lifespan={mode}",
+        f"asgi_lifespans:{app}",
     )
     assert said in done.stderr
     assert "Traceback (most recent call last)" in done.stderr
@@ -470,11 +486,18 @@ def test_failed_startup_is_fatal(app: str, said: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("app", ["raises_at_once", "returns_at_once", "http_only", "takes_all_for_http"])
-def test_application_without_lifespan_is_served_unless_lifespan_is_on(smiskd: Callable[..., Smiskd], app: str) -> None:
+def test_application_without_lifespan_is_served_unless_lifespan_is_on(
+    smiskd: Callable[..., Smiskd], app: str
+) -> None:
     daemon = smiskd(*BOTH, f"asgi_lifespans:{app}")
     assert fetch(daemon).body == b"without state"
     done = run_smiskd(
-        "--pythonpath", str(Path(__file__).parents[1] / "apps"), *BOTH, "--set", "lifespan=on", f"asgi_lifespans:{app}"
+        "--pythonpath",
+        str(Path(__file__).parents[1] / "apps"),
+        *BOTH,
+        "--set",
+        "lifespan=on",
+        f"asgi_lifespans:{app}",
     )
     assert "lifespan is on, and the application does not speak it" in done.stderr
     assert done.returncode == 1

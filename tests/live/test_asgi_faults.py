@@ -94,7 +94,10 @@ CUT = {
 
 # The answer is complete before the mistake shows.
 ANSWERED = {
-    "body-again": (b"body", "unexpected ASGI message 'http.response.body'; expected nothing more, the response being"),
+    "body-again": (
+        b"body",
+        "unexpected ASGI message 'http.response.body'; expected nothing more, the response being",
+    ),
     "start-again": (b"body", "unexpected ASGI message 'http.response.start'; expected nothing more"),
     "trailers-again": (b"body", "unexpected ASGI message 'http.response.trailers'; expected nothing more"),
     "raises-after": (b"body", "failed after its response(?:.|\n)*LookupError: after the response"),
