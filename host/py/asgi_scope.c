@@ -59,13 +59,17 @@ static PyObject *header_name(struct sm_str name, bool is_cgi) {
 
 // --- headers ---
 
-// The header that a CGI variable stands for; len 0: none.
+static bool is_of_body(struct sm_str name) {
+    return sm_str_eq(name, SM_STR("CONTENT_TYPE")) || sm_str_eq(name, SM_STR("CONTENT_LENGTH"));
+}
+
+// The header that a CGI variable stands for; len 0: none. nginx says what is of the body twice, with HTTP_ too.
 static struct sm_str cgi_header(struct sm_str variable, struct sm_str value) {
     if (variable.len > 5 && memcmp(variable.ptr, "HTTP_", 5) == 0) {
-        return (struct sm_str){variable.ptr + 5, variable.len - 5};
+        struct sm_str name = {variable.ptr + 5, variable.len - 5};
+        return is_of_body(name) ? (struct sm_str){NULL, 0} : name;
     }
-    bool is_body = sm_str_eq(variable, SM_STR("CONTENT_TYPE")) || sm_str_eq(variable, SM_STR("CONTENT_LENGTH"));
-    return is_body && value.len > 0 ? variable : (struct sm_str){NULL, 0};
+    return is_of_body(variable) && value.len > 0 ? variable : (struct sm_str){NULL, 0};
 }
 
 // Returns new: (name, value).

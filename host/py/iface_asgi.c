@@ -167,6 +167,24 @@ static void log_incomplete(struct smpy_asgi *call) {
     PyErr_Format(PyExc_RuntimeError, "%s returned %s", call->app->loaded.label, states[call->phase]);
 }
 
+// Returns new: what the exception came of: the only member of a group (a task group's), the cause, the context. NULL,
+// without an exception: nothing.
+static PyObject *origin_of(PyObject *exception) {
+    PyObject *members = PyObject_GetAttrString(exception, "exceptions");
+    PyObject *origin = NULL;
+    if (members == NULL) {
+        PyErr_Clear();
+    } else if (PyTuple_Check(members) && PyTuple_GET_SIZE(members) == 1) {
+        origin = Py_NewRef(PyTuple_GET_ITEM(members, 0));
+    }
+    Py_XDECREF(members);
+    bool is_member = origin != NULL && PyExceptionInstance_Check(origin);
+    if (!is_member) {
+        Py_XSETREF(origin, PyException_GetCause(exception));
+    }
+    return origin == NULL ? PyException_GetContext(exception) : origin;
+}
+
 // Whether the exception that is set came of the client's leaving, also when the application wrapped it.
 static bool is_of_disconnect(struct smpy_asgi *call) {
     PyObject *exception = smpy_exception_take();
@@ -174,11 +192,7 @@ static bool is_of_disconnect(struct smpy_asgi *call) {
     bool found = false;
     for (int i = 0; at != NULL && !found && i < 16; i++) {
         found = PyObject_IsInstance(at, call->app->asgi.lost_error) == 1;
-        PyObject *next = PyException_GetCause(at);
-        if (next == NULL) {
-            next = PyException_GetContext(at);
-        }
-        Py_SETREF(at, next);
+        Py_SETREF(at, origin_of(at));
     }
     Py_XDECREF(at);
     PyErr_Clear();

@@ -16,15 +16,16 @@ static bool starts_with(struct sm_str text, struct sm_str prefix) {
 
 // --- headers ---
 
-// HTTP_USER_AGENT to User-Agent; CONTENT_TYPE and CONTENT_LENGTH likewise; 0 for a variable that is no header.
+// HTTP_USER_AGENT to User-Agent; CONTENT_TYPE and CONTENT_LENGTH likewise, which nginx says twice, with HTTP_ too; 0
+// for a variable that is no header.
 static size_t header_name(char out[static MAX_NAME], struct sm_str variable) {
     struct sm_str http = SM_STR("HTTP_");
-    if (starts_with(variable, http)) {
+    bool is_http = starts_with(variable, http);
+    if (is_http) {
         variable = (struct sm_str){variable.ptr + http.len, variable.len - http.len};
-    } else if (!sm_str_eq(variable, SM_STR("CONTENT_TYPE")) && !sm_str_eq(variable, SM_STR("CONTENT_LENGTH"))) {
-        return 0;
     }
-    if (variable.len > MAX_NAME) {
+    bool is_of_body = sm_str_eq(variable, SM_STR("CONTENT_TYPE")) || sm_str_eq(variable, SM_STR("CONTENT_LENGTH"));
+    if (is_http == is_of_body || variable.len > MAX_NAME) {
         return 0;
     }
     bool first = true;

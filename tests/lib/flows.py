@@ -45,7 +45,8 @@ FLOWS: dict[str, tuple[Step, ...]] = {
     ),
     "fields": (
         Step("GET", "/headers", holds="fields"),
-        Step("GET", "/where", headers=[("X-Many", "one"), ("X-Many", "two")], holds="one"),
+        # Of a variable that comes twice the last counts; nginx joins the two only from 1.23 on.
+        Step("GET", "/where", headers=[("X-Many", "one"), ("X-Many", "two")], holds="one", only="http"),
     ),
     "templates": (Step("GET", "/page", holds="Grüße &amp; more"), Step("HEAD", "/page", (200, 405))),
     "forms": (

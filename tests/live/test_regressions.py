@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What attacks on a running daemon found, and what they are to go on finding intact."""
 
+import json
 import os
 import pwd
 import shutil
@@ -446,3 +447,73 @@ def test_piece_beyond_write_buffer_from_the_loop_is_sent_without_a_push(
         answer = raw.request(get(path))
         assert answer.status == 200
         assert answer.body == b"x" * 1_000_000 + end
+
+
+# --- what nginx says twice ---
+
+TWICE = """
+def native(request):
+    return {name.lower(): value for name, value in request.headers.items()}
+
+async def asgi(scope, receive, send):
+    assert scope["type"] == "http"
+    names = [name for name, _ in scope["headers"]]
+    assert len(names) == len(set(names)), names
+    body = str({name.decode(): value.decode() for name, value in scope["headers"]}).replace("'", '"').encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+
+@pytest.mark.parametrize("app", ["native", "asgi"])
+def test_fields_of_the_body_said_twice_over_fastcgi_count_once(
+    smiskd: Callable[..., Smiskd], tmp_path: Path, app: str
+) -> None:
+    module(tmp_path, "twice", TWICE)
+    daemon = smiskd(*ONE, *FASTCGI, f"twice:{app}", cwd=tmp_path)
+    said = {
+        "CONTENT_TYPE": "text/plain",
+        "HTTP_CONTENT_TYPE": "text/plain",
+        "HTTP_CONTENT_LENGTH": "3",
+        "HTTP_X": "y",
+    }
+    with FastCGI(daemon.fastcgi) as raw:
+        headers = json.loads(raw.ask("/", b"abc", env=said).body)
+    assert headers == {"content-type": "text/plain", "content-length": "3", "x": "y"}
+
+
+# --- the client has gone, said by a group ---
+
+GROUPED = """
+import asyncio, sys
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    try:
+        while True:
+            await asyncio.sleep(0)
+            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
+    except OSError as error:
+        gone = error
+    print("the application noticed", file=sys.stderr, flush=True)
+    raise RuntimeError("wrapped") from ExceptionGroup("of a task group", [gone])
+"""
+
+
+def test_disconnect_wrapped_by_application_in_a_group_is_no_error(
+    smiskd: Callable[..., Smiskd], tmp_path: Path
+) -> None:
+    module(tmp_path, "grouped", GROUPED)
+    daemon = smiskd(*ONE, *HTTP, "grouped:app", cwd=tmp_path)
+    with RawHTTP(daemon.http) as raw:
+        raw.send(get("/"))
+        assert raw.read_head().status == 200
+    daemon.wait_log("the application noticed")
+    with RawHTTP(daemon.http) as raw:
+        raw.send(get("/"))
+        assert raw.read_head().status == 200
+    daemon.wait_log("the application noticed", times=2)
