@@ -11,8 +11,8 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
-#include "py/error.h"
 #include "proto/fields.h"
+#include "py/error.h"
 
 // --- watching ---
 

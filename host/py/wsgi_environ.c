@@ -230,10 +230,8 @@ static int put_forwarded(struct smpy_wsgi_call *call, PyObject *env, const struc
     struct sm_str peer = sm_exchange_peer(call->exchange, &peer_port);
     int32_t port = -1;
     struct sm_str name = sm_authority_split(host.len > 0 ? host : sm_head_text(head, head->host), &port);
-    if (put_named(env, "REMOTE_PORT", NULL) < 0 ||
-        smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_REMOTE_ADDR, peer) < 0 ||
-        put_remote_port(call->wsgi, env, peer_port) < 0 ||
-        put_forwarded_scheme(call->wsgi, env, is_https) < 0) {
+    if (put_named(env, "REMOTE_PORT", NULL) < 0 || smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_REMOTE_ADDR, peer) < 0 ||
+        put_remote_port(call->wsgi, env, peer_port) < 0 || put_forwarded_scheme(call->wsgi, env, is_https) < 0) {
         return -1;
     }
     if ((name.len > 0 && smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_SERVER_NAME, name) < 0) ||

@@ -28,12 +28,18 @@ DIFFERENCES = [
     Difference("*", "fastcgi", "*", "x-accel-buffering", "nginx takes it for itself"),
     Difference("django-*", "*", "GET /write", "etag", "a digest of the page with its CSRF token"),
     *(
-        Difference(site, "*", f"GET /{path}", "vary", "sent by http.response.pathsend, which GZipMiddleware passes by")
+        Difference(
+            site, "*", f"GET /{path}", "vary", "sent by http.response.pathsend, which GZipMiddleware passes by"
+        )
         for site in ("starlette", "fastapi")
         for path in ("file", "download")
     ),
     Difference(
-        "falcon-asgi", "*", "GET /notes/endless", "*", "send() of uvicorn swallows what comes after the client has gone"
+        "falcon-asgi",
+        "*",
+        "GET /notes/endless",
+        "*",
+        "send() of uvicorn swallows what comes after the client has gone",
     ),
 ]
 

@@ -377,6 +377,49 @@ def test_open_stream_does_not_hold_the_old_code(site: Site) -> None:
     site.settle(daemon)
 
 
+ASGI = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        {startup}
+        await send({{"type": "lifespan.startup.complete"}})
+        await receive()
+        await send({{"type": "lifespan.shutdown.complete"}})
+        return
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    while scope["path"] == "/stream":
+        await send({{"type": "http.response.body", "body": b"x" * 1000, "more_body": True}})
+    await send({{"type": "http.response.body", "body": b"{version}"}})
+"""
+
+
+def test_asynchronous_application_is_reloaded_with_its_streams_open(site: Site) -> None:
+    write(site.folder / "app.py", ASGI.format(startup="pass", version="one"))
+    daemon = site.serve("app", errors=True)
+    old = daemon.workers()
+    with RawHTTP(daemon.http) as raw:
+        raw.send(get("/stream"))
+        assert raw.read_head().status == 200
+        since = daemon.log.mark()
+        write(site.folder / "app.py", ASGI.format(startup="pass", version="two"))
+        daemon.wait_log(RELOADED, since)
+        until(lambda: not set(old) & set(daemon.workers()), "the old worker has left", 10.0)
+        assert ask(daemon).body == b"two"
+    site.settle(daemon)
+
+
+def test_asynchronous_application_whose_start_fails_is_shown_and_mended(site: Site) -> None:
+    write(site.folder / "app.py", ASGI.format(startup="raise ValueError('no luck')", version="one"))
+    daemon = site.serve("--set", "lifespan=on", "app", errors=True)
+    assert ask(daemon, PERSON).status == 500
+    assert b"no luck" in ask(daemon).body
+    site.change(daemon, "app.py", ASGI.format(startup="pass", version="two"))
+    assert ask(daemon, PERSON).body == b"two"
+    site.change(daemon, "app.py", ASGI.format(startup="raise ValueError('again')", version="three"), FAILED)
+    assert b"again" in ask(daemon, PERSON).body
+    assert ask(daemon).body == b"two"
+
+
 def test_child_of_the_application_survives_a_reload(site: Site) -> None:
     forks = "import os, time\nif os.fork() == 0:\n    time.sleep(1000)\n"
     write(site.folder / "app.py", forks + answers("one"))

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,79 @@ def test_environ_of_one_request_says_nothing_of_the_one_before(echo: Smiskd) -> 
     assert "HTTP_ACCEPT" not in second and "HTTP_USER_AGENT" not in third
 
 
+def header_fields(environ: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in environ.items() if name.startswith("HTTP_") and name != "HTTP_HOST"}
+
+
+def test_environ_of_heads_with_the_same_names_has_their_own_values(echo: Smiskd) -> None:
+    """A head that looks like the one before begins as a copy of it: what differs must differ."""
+    heads = [
+        ("GET", "/a", ("X-A: 1", "X-B: same", "Accept: x/y")),
+        ("GET", "/a", ("X-A: 1", "X-B: same", "Accept: x/y")),
+        ("GET", "/b?q", ("X-A: 2", "X-B: same", "Accept: ")),
+        ("HEAD", "/b?q", ("X-A: 3", "X-B: same", "Accept: x/y")),
+        ("PUT", "/", ("X-A: 1", "X-B: same", "Accept: x/y")),
+        ("GET", "/a", ("X-B: 1", "X-A: order", "Accept: x/y")),
+        ("GET", "/a", ("X-B: 2", "X-B: again", "Accept: x/y")),
+        ("GET", "/a", ("X-B: 2", "X-B: again", "Accept: x/y")),
+        ("GET", "/a", ("X-B: 3", "X-B: again", "Accept: x/y")),
+        ("GET", "/a", ("X_B: 3", "Proxy: again", "Accept: x/y")),
+        ("GET", "/a", ("X_B: 3", "Proxy: again", "Accept: x/z")),
+        ("GET", "/a", ("X_B: 4", "Proxy: again", "Accept: x/y")),
+    ]
+    with RawHTTP(echo.http) as raw:
+        for method, target, fields in heads * 2:
+            raw.send(get(target, *fields, method="GET" if method == "HEAD" else method))
+            environ = json.loads(raw.read_answer().body)
+            expected: dict[str, str] = {}
+            for name, value in (field.split(": ", 1) for field in fields):
+                if "_" not in name and name != "Proxy":
+                    key = "HTTP_" + name.upper().replace("-", "_")
+                    expected[key] = f"{expected[key]}, {value}" if key in expected else value
+            assert header_fields(environ) == expected
+            path, _, query = target.partition("?")
+            assert (environ["PATH_INFO"], environ["QUERY_STRING"], environ["REQUEST_URI"]) == (path, query, target)
+            assert environ["REQUEST_METHOD"] == ("GET" if method == "HEAD" else method)
+
+
+def test_environ_of_heads_that_take_turns_is_right(echo: Smiskd) -> None:
+    with RawHTTP(echo.http) as one, RawHTTP(echo.http) as other:
+        for turn in range(6):
+            first = json.loads(one.request(get(f"/{turn}", f"X-Turn: {turn}", "X-One: 1")).body)
+            second = json.loads(other.request(get(f"/{turn}", f"X-Other: {turn}")).body)
+            assert header_fields(first) == {"HTTP_X_TURN": str(turn), "HTTP_X_ONE": "1"}
+            assert header_fields(second) == {"HTTP_X_OTHER": str(turn)}
+            assert first["REMOTE_PORT"] == str(one.sock.getsockname()[1])
+            assert second["REMOTE_PORT"] == str(other.sock.getsockname()[1])
+
+
+def test_environ_of_parameters_with_the_same_names_has_their_own_values(echo: Smiskd) -> None:
+    with FastCGI(echo.fastcgi) as fcgi:
+        for turn in range(8):
+            type_ = "text/plain" if turn % 3 == 0 else ""
+            env = {"CONTENT_TYPE": type_, "SERVER_NAME": "" if turn == 5 else "s", "HTTP_X": str(turn), "X": "same"}
+            fcgi.send(request(f"/{turn}", flags=1, env=env))
+            environ = json.loads(fcgi.reply().body)
+            assert environ.get("CONTENT_TYPE", "") == type_ and ("CONTENT_TYPE" in environ) == bool(type_)
+            assert (environ["HTTP_X"], environ["PATH_INFO"], environ["X"]) == (str(turn), f"/{turn}", "same")
+            assert environ["SERVER_NAME"] == ("s" if turn != 5 else environ["SERVER_NAME"]) != ""
+
+
+def test_environ_that_the_application_changes_is_its_own(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
+    (tmp_path / "greedy.py").write_text(
+        "def application(environ, start_response):\n"
+        "    body = repr(sorted(environ)).encode()\n"
+        "    environ.clear()\n"
+        "    environ['HTTP_X_A'] = environ['forged'] = 'forged'\n"
+        "    start_response('200 OK', [])\n"
+        "    return [body]\n"
+    )
+    daemon = smiskd(*BOTH, "greedy:application", cwd=tmp_path)
+    with RawHTTP(daemon.http) as raw:
+        answers = {raw.request(get("/", "X-A: 1")).body for _ in range(5)}
+    assert len(answers) == 1 and b"forged" not in answers.pop()
+
+
 def test_environ_of_many_made_up_fields_is_right(echo: Smiskd) -> None:
     """More names than the table of names has places, in two spellings each."""
     names = [f"X-{number:03d}-{number % 7 * 'y'}" for number in range(90)]
@@ -170,7 +244,7 @@ def test_environ_of_options_for_the_server_has_no_path(echo: Smiskd) -> None:
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["REQUEST_URI"]) == ("", "", "*")
 
 
-def test_environ_over_a_unix_socket_has_name_and_port(smiskd: Callable[..., Smiskd], tmp_path: Any) -> None:
+def test_environ_over_a_unix_socket_has_name_and_port(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
     daemon = smiskd("--workers", "2", "--http", f"unix:{tmp_path}/s", "wsgi_echo:application")
     with RawHTTP(daemon.http) as raw:
         environ = json.loads(raw.request("GET / HTTP/1.0\r\n\r\n").body)
@@ -536,7 +610,7 @@ def test_generator_is_sent_whole(bodies: Smiskd) -> None:
     bodies.wait_log("generator over after 100 of 100", since)
 
 
-def test_pieces_reach_the_client_one_by_one(smiskd: Callable[..., Smiskd], tmp_path: Any) -> None:
+def test_pieces_reach_the_client_one_by_one(smiskd: Callable[..., Smiskd], tmp_path: Path) -> None:
     """Each piece has to be there before the next is asked for: the generator waits for the client to say so."""
     gate = tmp_path / "gate"
     (tmp_path / "stepwise.py").write_text(

@@ -364,13 +364,6 @@ def _plain(address: str, bits: int) -> str:
     return address if bits == (128 if ":" in address else 32) else f"{address}/{bits}"
 
 
-class Paths(Folders):
-    """Files, folders and patterns such as `data/**/*.json`, like Folders."""
-
-    noun = "files, folders or patterns"
-    about = "list of files, folders or patterns"
-
-
 class Name(Kind):
     """A user or group of this system, by name or number. `database` is `user` or `group`."""
 

@@ -74,7 +74,7 @@ _TABLE = (
     # Requests and answers
     Setting("max_header_size", Size("1k", "16m"), "64k", "request line and headers together, or FastCGI parameters"),
     Setting("max_headers", Whole(1, 10_000), 100, "header fields of a request"),
-    Setting("max_body_size", Size("1", "1024t"), "1g", "body of a request"),
+    Setting("max_body_size", Size("1", "1024t"), "1g", "body of a request; how far ahead of its client WSGI's `write()` may be"),
     Setting("request_body_memory", Size("1k", "1g"), "1m", "body kept in memory; a larger one goes to a file"),
     Setting("max_form_fields", Whole(1, 1_000_000), 1000, "fields of a query or form"),
     Setting("max_form_parts", Whole(1, 1_000_000), 1000, "parts of a multipart form"),

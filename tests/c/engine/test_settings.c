@@ -51,7 +51,8 @@ static void test_settings_texts_are_read(void **state) {
                      PAIR("lifespan", "on") PAIR("chdir", "/c") PAIR("venv", "/v") PAIR("pidfile", "/p")
                          PAIR("user", "u") PAIR("group", "g") PAIR("error_log", "stderr") PAIR("temp_dir", "/t")
                              PAIR("pythonpath.0", "/a") PAIR("pythonpath.1", "/b") PAIR("trusted_proxies.0", "unix")
-                                 PAIR("trusted_proxies.1", "10.0.0.0/8") PAIR("config_files.0", "/c") PAIR("autoreload_paths.0", "/d")),
+                                 PAIR("trusted_proxies.1", "10.0.0.0/8") PAIR("config_files.0", "/c")
+                                     PAIR("autoreload_paths.0", "/d")),
         0);
     assert_string_equal(s.app, "mod:attr");
     assert_string_equal(s.interface, "auto");
