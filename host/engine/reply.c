@@ -212,6 +212,9 @@ int sm_exchange_tunnel(struct sm_exchange *exchange) {
         sm_spool_reset(&exchange->body); // a body that came with the request is over
         exchange->session->ops->more(exchange);
     }
+    if (r == 0 && exchange->engine->draining) {
+        sm_exchange_notify(exchange, SM_NOTICE_DRAIN); // who opens it now was not told
+    }
     return r;
 }
 

@@ -219,7 +219,8 @@ static void take_exception(struct smpy_asgi *call) {
         give_up(call, smpy_error_answer(app->state, call->exchange, app->settings->show_traceback));
     } else {
         char heading[sizeof app->loaded.label + 64];
-        (void)snprintf(heading, sizeof heading, "%s failed after its response", app->loaded.label);
+        (void)snprintf(heading, sizeof heading, "%s failed after %s", app->loaded.label,
+                       call->websocket == NULL ? "its response" : "the WebSocket was closed");
         smpy_error_log(heading);
     }
 }

@@ -220,9 +220,6 @@ static void open_up(struct smpy_asgi *call, PyObject *deflate) {
     Py_CLEAR(websocket->handshake);
     sm_websocket_init(&websocket->frames, settings->ws_max_size, websocket->deflate != NULL);
     sm_exchange_alarm(call->exchange, settings->ws_ping_interval);
-    if (websocket->is_draining) {
-        smpy_websocket_close(call, SM_WEBSOCKET_RESTART, SM_STR(""));
-    }
 }
 
 int smpy_websocket_accept(struct smpy_asgi *call, PyObject *message) {
@@ -290,11 +287,8 @@ void smpy_websocket_notice(struct smpy_asgi *call, unsigned what) {
     if (websocket->phase == SMPY_WEBSOCKET_CONNECTING && call->has_hung_up) {
         smpy_websocket_end(call, SM_WEBSOCKET_ABNORMAL, NULL); // who sends no more needs no WebSocket
     }
-    if ((what & SM_NOTICE_DRAIN) != 0) {
-        websocket->is_draining = true;
-        if (websocket->phase == SMPY_WEBSOCKET_OPEN) {
-            smpy_websocket_close(call, SM_WEBSOCKET_RESTART, SM_STR(""));
-        }
+    if (websocket->phase == SMPY_WEBSOCKET_OPEN && (what & SM_NOTICE_DRAIN) != 0) {
+        smpy_websocket_close(call, SM_WEBSOCKET_RESTART, SM_STR(""));
     }
     if (websocket->phase == SMPY_WEBSOCKET_OPEN && (what & SM_NOTICE_ALARM) != 0) {
         take_alarm(call);

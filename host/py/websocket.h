@@ -35,7 +35,6 @@ struct smpy_websocket {
     uint8_t phase;       // enum smpy_websocket_phase
     bool is_connected;   // websocket.connect was received
     bool is_closed;      // the application has closed it
-    bool is_draining;    // the worker ends
     bool is_pinged;      // a ping waits for its answer
 };
 

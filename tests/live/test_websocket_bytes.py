@@ -326,6 +326,21 @@ def test_websocket_over_fastcgi_is_refused_clearly(daemon: Smiskd) -> None:
     daemon.wait_log("WebSocket handshake answered 501: FastCGI cannot carry WebSockets")
 
 
+def test_websocket_without_wsproto_is_501_and_the_log_says_what_is_missing(
+    smiskd: Callable[..., Smiskd], tmp_path: Path
+) -> None:
+    (tmp_path / "wsproto.py").write_text("raise ImportError('not installed')\n")
+    daemon = smiskd("--pythonpath", str(tmp_path), "--http", "127.0.0.1:0", "--workers", "1", "sockets:app")
+    for _ in range(2):
+        daemon.expect_log(
+            r"WebSockets need wsproto \(pip install 'smisk\[websockets\]'\): ImportError: not installed"
+        )
+        with RawWebSocket(daemon.http) as client:
+            client.send(handshake("/echo"))
+            assert client.read_answer().status == 501
+    assert requests.get(daemon.url("/"), timeout=15).text == "plain"
+
+
 def test_native_handler_sees_an_ordinary_request(smiskd: Callable[..., Smiskd]) -> None:
     daemon = smiskd("--http", "127.0.0.1:0", "--workers", "1", "hello")
     with RawWebSocket(daemon.http) as client:

@@ -237,6 +237,66 @@ static void test_drain_is_told_to_a_tunnel(void **state) {
     client_expect_ended(client);
 }
 
+static void test_drain_is_told_to_a_tunnel_that_opens_later(void **state) {
+    struct client *client = *state;
+    client->rig->app.request = probe_keep;
+    client_send(client, ASK);
+    rig_pass(client->rig, 0);
+    sm_engine_drain(&client->rig->engine);
+    rig_pass(client->rig, 0);
+    client->rig->app.notices = 0;
+    struct sm_exchange *exchange = client->rig->app.held[0];
+    assert_int_equal(upgrade(exchange), 0);
+    assert_int_equal(sm_exchange_tunnel(exchange), 0);
+    rig_pass(client->rig, 0);
+    assert_int_equal(client->rig->app.notices, SM_NOTICE_DRAIN);
+    sm_exchange_end(exchange, 0);
+    rig_collect(client->rig, client->fd, &client->inbox);
+    assert_true(client->inbox.ended);
+}
+
+// --- alarms ---
+
+static void test_alarm_is_told_once_when_its_time_is_over(void **state) {
+    struct client *client = *state;
+    struct sm_exchange *exchange = begin(client, ASK);
+    sm_exchange_alarm(exchange, 1000);
+    rig_pass(client->rig, 1000 - RIG_TICK);
+    assert_int_equal(client->rig->app.notices, 0);
+    rig_pass(client->rig, 2 * RIG_TICK);
+    assert_int_equal(client->rig->app.notices, SM_NOTICE_ALARM);
+    client->rig->app.notices = 0;
+    rig_pass(client->rig, 100000);
+    assert_int_equal(client->rig->app.notices, 0);
+}
+
+static void test_alarm_replaces_the_one_before_and_0_takes_it_away(void **state) {
+    struct client *client = *state;
+    struct sm_exchange *exchange = begin(client, ASK);
+    sm_exchange_alarm(exchange, 1000);
+    sm_exchange_alarm(exchange, 5000);
+    rig_pass(client->rig, 4000);
+    assert_int_equal(client->rig->app.notices, 0);
+    sm_exchange_alarm(exchange, 0);
+    rig_pass(client->rig, 100000);
+    assert_int_equal(client->rig->app.notices, 0);
+    client_expect_open(client);
+}
+
+static void test_alarm_is_not_put_off_by_bytes(void **state) {
+    struct client *client = *state;
+    struct sm_exchange *exchange = begin(client, ASK);
+    char bytes[8];
+    sm_exchange_alarm(exchange, 1000);
+    rig_pass(client->rig, 900);
+    client_send(client, "abc");
+    rig_pass(client->rig, 0);
+    assert_int_equal(client->rig->app.notices, SM_NOTICE_BODY);
+    assert_int_equal(sm_exchange_body_read(exchange, bytes, sizeof bytes), 3);
+    rig_pass(client->rig, 100 + RIG_TICK);
+    assert_int_equal(client->rig->app.notices, SM_NOTICE_BODY | SM_NOTICE_ALARM);
+}
+
 // --- refused ---
 
 static void try_upgrade(struct probe *app, struct sm_exchange *exchange) {
@@ -306,6 +366,10 @@ int main(void) {
         SERVED(test_slow_client_fills_the_tunnel_and_room_is_told),
         SERVED(test_look_at_the_client_does_not_lose_bytes),
         SERVED(test_drain_is_told_to_a_tunnel),
+        SERVED(test_drain_is_told_to_a_tunnel_that_opens_later),
+        SERVED(test_alarm_is_told_once_when_its_time_is_over),
+        SERVED(test_alarm_replaces_the_one_before_and_0_takes_it_away),
+        SERVED(test_alarm_is_not_put_off_by_bytes),
         SERVED(test_http_1_0_cannot_be_upgraded),
         FRONTED(test_fastcgi_cannot_be_upgraded),
         SERVED(test_request_whose_body_still_comes_cannot_be_upgraded),
