@@ -133,13 +133,17 @@ static void take_ping(struct smpy_asgi *call, const struct sm_websocket_piece *p
 }
 
 static void take_close(struct smpy_asgi *call, const struct sm_websocket_piece *piece) {
-    char payload[2] = {(char)(piece->code >> 8), (char)piece->code};
+    char payload[125] = {(char)(piece->code >> 8), (char)piece->code};
+    size_t reason_len = piece->len < sizeof payload - 2 ? piece->len : sizeof payload - 2;
+    if (reason_len > 0) {
+        memcpy(payload + 2, piece->data, reason_len);
+    }
     PyObject *reason = PyUnicode_DecodeUTF8(piece->data, (Py_ssize_t)piece->len, NULL);
     PyErr_Clear();
     uint16_t code = piece->code;
     // Section 5.5.1: the answer says the same.
     (void)smpy_websocket_frame(call, SM_WEBSOCKET_CLOSE,
-                               (struct sm_str){payload, code == SM_WEBSOCKET_NO_STATUS ? 0 : sizeof payload});
+                               (struct sm_str){payload, code == SM_WEBSOCKET_NO_STATUS ? 0 : 2 + reason_len});
     smpy_websocket_end(call, code, reason);
 }
 
