@@ -17,6 +17,7 @@ from lib.steps import NOT_COMPARED
 __all__ = ["CONVERSATIONS", "Conversation", "converse"]
 
 TIMEOUT = 20.0
+CLOSED_EARLY = 403  # what a server says by itself when the application closes before it accepts, in its own words
 # The key's answer is another each time.
 NOT_COMPARED_HERE = NOT_COMPARED | {"sec-websocket-accept", "upgrade"}
 
@@ -114,4 +115,6 @@ def converse(port: int, wanted: Conversation) -> list[object]:
     except InvalidStatus as refusal:
         answer = refusal.response
         assert answer.status_code == wanted.refused, f"{wanted.path}: {answer.status_code} {answer.body!r}"
+        if answer.status_code == CLOSED_EARLY:
+            return [("refused", CLOSED_EARLY)]
         return [("refused", answer.status_code, _plain(answer.headers), bytes(answer.body or b""))]
