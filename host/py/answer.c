@@ -6,10 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "py/lend.h"
 #include "py/response.h"
 #include "py/stream.h"
-
-enum { BY_REFERENCE = 16 * 1024 }; // bytes from which a body is lent to the engine, not copied
 
 #define HTML SM_STR("text/html; charset=utf-8")
 #define OCTETS SM_STR("application/octet-stream")
@@ -80,19 +79,9 @@ struct sm_str smpy_answer_bytes(PyObject *object) {
     return (struct sm_str){text, (size_t)len};
 }
 
-// The engine lets go of a body that it borrowed. It may do so after Python has ended: then the memory is gone.
-static void release_owner(void *owner) {
-    if (Py_IsInitialized()) {
-        Py_DECREF((PyObject *)owner);
-    }
-}
-
 enum smpy_answer_outcome smpy_answer_write(struct smpy_app *app, struct sm_exchange *exchange, struct sm_str bytes,
                                            PyObject *owner) {
-    int outcome = bytes.len < BY_REFERENCE
-                      ? sm_exchange_write(exchange, bytes.ptr, bytes.len)
-                      : sm_exchange_write_ref(exchange, bytes.ptr, bytes.len, release_owner, Py_NewRef(owner));
-    return judge(app, outcome, NULL);
+    return judge(app, smpy_lend_write(exchange, bytes, owner), NULL);
 }
 
 bool smpy_answer_has_no_body(struct sm_exchange *exchange, int status) {

@@ -32,9 +32,7 @@ struct smpy_asgi {
     bool body_taken;  // the request's body was received to its end
     bool is_full;     // the next send() waits
     bool has_hung_up; // the client sends no more
-    bool is_lost;     // the exchange was aborted
     bool trailers;    // announced by http.response.start
-    bool is_running;  // the application's coroutine has not ended
 };
 
 // Returns new: the scope of a request.

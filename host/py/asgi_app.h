@@ -21,7 +21,17 @@ struct smpy_asgi_names {
     PyObject *empty_bytes, *empty_text;
 };
 
+enum { SMPY_ASGI_NAME_SLOTS = 128, SMPY_ASGI_NAME_MAX = 40 };
+
+// A header name as it came, and as the scope spells it.
+struct smpy_asgi_name {
+    PyObject *lower; // NULL: free
+    uint8_t len;
+    char spelled[SMPY_ASGI_NAME_MAX];
+};
+
 struct smpy_asgi_app {
+    struct smpy_asgi_name kept_names[SMPY_ASGI_NAME_SLOTS]; // filled when a name comes first
     struct smpy_asgi_names names;
     PyTypeObject *type;   // of struct smpy_asgi
     PyObject *template;   // of a scope

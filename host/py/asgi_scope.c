@@ -8,24 +8,13 @@
 #include "py/paths.h"
 #include "py/text.h"
 
-enum { NAME_SLOTS = 128, MAX_NAME = 256, KEPT_NAME = 40 };
-
 // --- header names ---
-
-struct kept_name {
-    PyObject *lower; // NULL: free
-    uint8_t len;
-    char spelled[KEPT_NAME]; // as it came
-};
-
-// One table for a process: names mean the same to everybody. Filled by the thread that holds the GIL.
-static struct kept_name kept_names[NAME_SLOTS];
 
 static size_t slot_of(struct sm_str name) {
     unsigned char first = (unsigned char)name.ptr[0];
     unsigned char middle = (unsigned char)name.ptr[name.len / 2];
     unsigned char last = (unsigned char)name.ptr[name.len - 1];
-    return (name.len * 31 + first * 7u + middle * 5u + last * 3u) % NAME_SLOTS;
+    return (name.len * 31 + first * 7u + middle * 5u + last * 3u) % SMPY_ASGI_NAME_SLOTS;
 }
 
 // Returns new: the name in lower case; of a CGI variable, without HTTP_ and with hyphens.
@@ -40,11 +29,11 @@ static PyObject *lower_bytes(struct sm_str name, bool is_cgi) {
     return lower;
 }
 
-static PyObject *header_name(struct sm_str name, bool is_cgi) {
-    if (name.len == 0 || name.len > KEPT_NAME) {
+static PyObject *header_name(struct smpy_asgi_app *asgi, struct sm_str name, bool is_cgi) {
+    if (name.len == 0 || name.len > SMPY_ASGI_NAME_MAX) {
         return lower_bytes(name, is_cgi);
     }
-    struct kept_name *kept = &kept_names[slot_of(name)];
+    struct smpy_asgi_name *kept = &asgi->kept_names[slot_of(name)];
     if (kept->lower != NULL && kept->len == name.len && memcmp(kept->spelled, name.ptr, name.len) == 0) {
         return Py_NewRef(kept->lower);
     }
@@ -91,7 +80,7 @@ static bool is_host(const struct sm_head *head, uint32_t i) {
     return sm_field_is(head, i, SM_FIELD_NAME("Host", "HTTP_HOST"));
 }
 
-static PyObject *headers_of(const struct sm_head *head, struct sm_str forwarded_host) {
+static PyObject *headers_of(struct smpy_asgi_app *asgi, const struct sm_head *head, struct sm_str forwarded_host) {
     bool is_cgi = head->kind == SM_HEAD_CGI;
     PyObject *list = PyList_New(is_cgi ? 0 : (Py_ssize_t)head->n_fields);
     for (uint32_t i = 0; list != NULL && i < head->n_fields; i++) {
@@ -108,7 +97,7 @@ static PyObject *headers_of(const struct sm_head *head, struct sm_str forwarded_
                 continue;
             }
         }
-        PyObject *both = pair(header_name(name, is_cgi), value);
+        PyObject *both = pair(header_name(asgi, name, is_cgi), value);
         if (both == NULL) {
             Py_CLEAR(list);
         } else if (!is_cgi) {
@@ -271,7 +260,7 @@ static int fill(struct smpy_app *app, PyObject *scope, struct sm_exchange *excha
         put(scope, names->method, method_of(names, sm_head_text(head, head->method))) < 0 ||
         put_paths(app, scope, head) < 0 || put(scope, names->raw_path, raw_path_of(head)) < 0 ||
         put(scope, names->query_string, smpy_text_bytes(sm_head_text(head, head->query))) < 0 ||
-        put(scope, names->headers, headers_of(head, sm_exchange_host(exchange))) < 0 ||
+        put(scope, names->headers, headers_of(asgi, head, sm_exchange_host(exchange))) < 0 ||
         put(scope, names->extensions, PyDict_Copy(asgi->extensions)) < 0) {
         return -1;
     }

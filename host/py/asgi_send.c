@@ -8,11 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "py/text.h"
+#include "py/lend.h"
 #include "py/websocket.h"
-
-enum { BY_REFERENCE = 16 * 1024 }; // bytes from which a body is lent to the engine, not copied
 
 // --- errors ---
 
@@ -204,13 +201,6 @@ static int after_piece(struct smpy_asgi *call, int outcome, bool more, const cha
 
 // --- http.response.body ---
 
-// The engine lets go of a body that it borrowed. It may do so after Python has ended: then the memory is gone.
-static void release_object(void *owner) {
-    if (Py_IsInitialized()) {
-        Py_DECREF((PyObject *)owner);
-    }
-}
-
 static int send_bytes(struct smpy_asgi *call, PyObject *body, bool more) {
     static const char message[] = "http.response.body";
     const char *data = PyBytes_AS_STRING(body);
@@ -220,10 +210,7 @@ static int send_bytes(struct smpy_asgi *call, PyObject *body, bool more) {
     if (begin_body(call, message, is_unsaid ? -1 : (int64_t)len) < 0) {
         return -1;
     }
-    int outcome = len == 0 ? 0
-                  : len < BY_REFERENCE
-                      ? sm_exchange_write(call->exchange, data, len)
-                      : sm_exchange_write_ref(call->exchange, data, len, release_object, Py_NewRef(body));
+    int outcome = len == 0 ? 0 : smpy_lend_write(call->exchange, (struct sm_str){data, len}, body);
     return after_piece(call, outcome, more, message);
 }
 

@@ -133,7 +133,7 @@ static PyObject *await_close(PyObject *self, PyObject *unused) {
 
 PyObject *smpy_await_new(struct smpy_loop *loop, PyObject *owner, smpy_await_ask *ask, PyObject *message,
                          struct sm_list *list) {
-    struct smpy_await *await = PyObject_GC_New(struct smpy_await, loop->await_type);
+    struct smpy_await *await = PyObject_New(struct smpy_await, loop->await_type);
     if (await == NULL) {
         return NULL;
     }
@@ -145,7 +145,9 @@ PyObject *smpy_await_new(struct smpy_loop *loop, PyObject *owner, smpy_await_ask
     sm_list_init(&await->node);
     await->list = list;
     await->is_started = await->is_over = false;
-    return (PyObject *)await; // seen by the collector only when it waits: until then it is part of no cycle
+    // Not the collector's: while it waits, nothing that the collector knows leads to it and its task: what
+    // will wake them is the engine. It ends with its exchange, which wakes all that wait.
+    return (PyObject *)await;
 }
 
 void smpy_await_wake(struct smpy_loop *loop, struct sm_list *list) {
@@ -155,22 +157,6 @@ void smpy_await_wake(struct smpy_loop *loop, struct sm_list *list) {
         smpy_loop_wake(loop, future);
         Py_DECREF(future);
     }
-}
-
-static int await_traverse(PyObject *self, visitproc visit, void *arg) {
-    struct smpy_await *await = await_of(self);
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(await->owner);
-    Py_VISIT(await->message);
-    Py_VISIT(await->future);
-    return 0;
-}
-
-static int await_clear(PyObject *self) {
-    struct smpy_await *await = await_of(self);
-    stop_waiting(await);
-    Py_CLEAR(await->message);
-    return 0;
 }
 
 // The await of a coroutine is forgotten easily, and then nothing is sent.
@@ -187,15 +173,13 @@ static void warn_forgotten(PyObject *self) {
 static void await_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     struct smpy_await *await = await_of(self);
-    if (PyObject_GC_IsTracked(self)) {
-        PyObject_GC_UnTrack(self);
-    }
     if (!await->is_started) {
         warn_forgotten(Py_None);
     }
-    (void)await_clear(self);
+    stop_waiting(await);
+    Py_CLEAR(await->message);
     Py_CLEAR(await->owner);
-    PyObject_GC_Del(self);
+    PyObject_Free(self);
     Py_DECREF(type);
 }
 
@@ -209,8 +193,6 @@ static PyMethodDef await_methods[] = {
 static PyType_Slot await_slots[] = {
     {Py_tp_doc, "What receive() and send() of an ASGI application return."},
     {Py_tp_dealloc, await_dealloc},
-    {Py_tp_traverse, await_traverse},
-    {Py_tp_clear, await_clear},
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, await_next},
     {Py_am_await, PyObject_SelfIter},
@@ -222,7 +204,7 @@ static PyType_Slot await_slots[] = {
 static PyType_Spec await_spec = {
     .name = "_smisk.Await",
     .basicsize = sizeof(struct smpy_await),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = await_slots,
 };
 

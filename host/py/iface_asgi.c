@@ -60,8 +60,7 @@ static struct smpy_asgi *call_begin(struct smpy_app *app, struct sm_exchange *ex
     if (call != NULL) {
         call->exchange = exchange;
         call->phase = SMPY_ASGI_NEW;
-        call->body_taken = call->is_full = call->has_hung_up = call->is_lost = call->trailers = false;
-        call->is_running = true;
+        call->body_taken = call->is_full = call->has_hung_up = call->trailers = false;
     }
     return call;
 }
@@ -138,6 +137,7 @@ void smpy_asgi_end(struct smpy_asgi *call) {
     sm_exchange_set_user(exchange, NULL);
     sm_exchange_end(exchange, 0);
     smpy_await_wake(&call->app->loop, &call->receivers);
+    smpy_await_wake(&call->app->loop, &call->senders);
     smpy_loop_kick(&call->app->loop);
 }
 
@@ -227,7 +227,6 @@ static void take_exception(struct smpy_asgi *call) {
 
 static PyObject *job_done(struct smpy_job *job, PyObject *result) {
     struct smpy_asgi *call = SM_CONTAINER(job, struct smpy_asgi, job);
-    call->is_running = false;
     if (call->websocket != NULL && smpy_websocket_done(call, result == NULL)) {
         call_finish(call);
         return NULL;
@@ -304,7 +303,6 @@ static void asgi_abort(struct smpy_app *app, struct sm_exchange *exchange) {
     if (call != NULL) {
         sm_exchange_set_user(exchange, NULL);
         call->exchange = NULL;
-        call->is_lost = true;
         if (call->websocket != NULL) {
             smpy_websocket_abort(call);
         }
@@ -401,6 +399,9 @@ static void asgi_stop(struct smpy_app *app) {
 static void asgi_drop(struct smpy_app *app) {
     struct smpy_asgi_app *asgi = &app->asgi;
     smpy_asgi_names_clear(asgi);
+    for (size_t i = 0; i < SMPY_ASGI_NAME_SLOTS; i++) {
+        Py_CLEAR(asgi->kept_names[i].lower);
+    }
     Py_CLEAR(asgi->asgi);
     Py_CLEAR(asgi->extensions);
     Py_CLEAR(asgi->template);

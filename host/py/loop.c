@@ -116,17 +116,22 @@ int smpy_loop_start(struct smpy_loop *loop, struct smpy_app *app, struct sm_engi
     return 0;
 }
 
-int smpy_loop_run(struct smpy_loop *loop, const struct sm_turns *turns) {
-    loop->poll->turns = turns;
-    PyObject *done = NULL;
-    // An exception from within select() is a signal handler's: the loop goes on, as a server must.
-    for (int i = 0; i < 100 && !loop->poll->is_over; i++) {
-        Py_XSETREF(done, PyObject_CallMethod(loop->runner, "run", NULL));
-        if (done == NULL) {
-            smpy_error_log("the event loop was broken off");
-        }
+// Whether the loop still goes round: one that the application has closed fails before it makes a turn.
+static bool run_once(struct smpy_loop *loop) {
+    uint64_t before = loop->poll->n_turns;
+    PyObject *done = PyObject_CallMethod(loop->runner, "run", NULL);
+    if (done == NULL) {
+        smpy_error_log("the event loop was broken off, and goes on");
     }
     Py_XDECREF(done);
+    return done != NULL || loop->poll->n_turns != before;
+}
+
+int smpy_loop_run(struct smpy_loop *loop, const struct sm_turns *turns) {
+    loop->poll->turns = turns;
+    // A server goes on when a signal handler raises out of select(), or the application stops the loop.
+    while (!loop->poll->is_over && run_once(loop)) {
+    }
     loop->poll->turns = NULL;
     return loop->poll->is_over ? 0 : -ECANCELED;
 }

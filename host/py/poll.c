@@ -133,6 +133,7 @@ static int make_turn(struct smpy_poll *poll, int timeout_ms) {
     int r = poll->turns != NULL ? poll->turns->turn(poll->turns->context, timeout_ms)
                                 : sm_engine_turn(poll->engine, timeout_ms);
     poll->is_turning = false;
+    poll->n_turns++;
     return r;
 }
 

@@ -16,6 +16,7 @@ struct smpy_poll {
     PyObject *queue;      // what the loop has scheduled for its next iteration; NULL: unknown
     PyObject *timers;     // what it has scheduled for later; NULL: unknown
     PyObject *over;       // called once, when the worker is done
+    uint64_t n_turns;
     bool is_turning;
     bool is_over;
 };

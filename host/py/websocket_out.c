@@ -3,11 +3,11 @@
 // that does not fit makes the next send() wait, not this one.
 #include <errno.h>
 
+#include "py/lend.h"
 #include "py/websocket.h"
 
 enum {
-    BY_REFERENCE = 16 * 1024, // bytes from which a payload is lent to the engine, not copied
-    WORTH_DEFLATING = 128,    // shorter messages do not gain
+    WORTH_DEFLATING = 128, // shorter messages do not gain
 };
 
 // --- frames ---
@@ -42,22 +42,12 @@ int smpy_websocket_frame(struct smpy_asgi *call, enum sm_websocket_opcode opcode
     return outcome == 0 ? flush(call) : outcome;
 }
 
-// The engine lets go of what it borrowed. It may do so after Python has ended: then the memory is gone.
-static void release_object(void *owner) {
-    if (Py_IsInitialized()) {
-        Py_DECREF((PyObject *)owner);
-    }
-}
-
 // Sends a message whose payload lies in `owner`, which does not change.
 static int send_payload(struct smpy_asgi *call, enum sm_websocket_opcode opcode, bool deflated, struct sm_str payload,
                         PyObject *owner) {
     int outcome = begin_frame(call, opcode, deflated, payload.len);
     if (outcome == 0 && payload.len > 0) {
-        outcome = payload.len < BY_REFERENCE ? sm_exchange_write(call->exchange, payload.ptr, payload.len)
-                                             : sm_exchange_write_ref(call->exchange, payload.ptr, payload.len,
-                                                                     release_object, Py_NewRef(owner));
-        outcome = taken(outcome);
+        outcome = taken(smpy_lend_write(call->exchange, payload, owner));
     }
     outcome = outcome == 0 ? flush(call) : outcome;
     if (outcome == 0) {

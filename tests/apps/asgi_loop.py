@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -383,6 +384,23 @@ async def sockets() -> object:
 # --- many, and at the end ---
 
 
+async def stop_loop() -> object:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0)  # it stops now, not when it has something else to do
+    return os.getpid()
+
+
+async def forgotten_receive(receive: Receive) -> object:
+    """Whether a task that waits for the client, and that nobody else has, outlives a collection, as its wake-up may come."""
+    await receive()
+    task = asyncio.create_task(receive())  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    seen = weakref.ref(task)
+    del task
+    gc.collect()
+    return "waits" if seen() else "collected"
+
+
 async def sleep_long() -> object:
     """Waits until `opened` was asked for."""
     waiting.add(this_task().get_name())
@@ -432,7 +450,7 @@ AFTER: dict[str, Callable[[], Awaitable[None]]] = {
     "/work-slowly": work_slowly,
     "/work-for-ever": work_for_ever,
 }
-WITH_RECEIVE = (wait_for_receive, cancelled_while_receiving, anyio_listener)
+WITH_RECEIVE = (forgotten_receive, wait_for_receive, cancelled_while_receiving, anyio_listener)
 HANDLERS: dict[str, Handler] = {
     f"/{name}": handler
     for name, handler in list(globals().items())

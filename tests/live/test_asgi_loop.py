@@ -43,6 +43,7 @@ ANSWERS: dict[str, object] = {
     "pipes": "piped",
     "sockets": [3000000, "pair"],
     "task_attributes": None,
+    "forgotten_receive": "waits",
     "context_set": ["unset", "one"],
     "context_set_late": ["unset", "two", "two", "two", "two"],
 }
@@ -214,3 +215,12 @@ def test_ten_thousand_sleeping_requests_in_one_worker_are_all_answered(
     finally:
         for sock in socks:
             sock.close()
+
+
+@pytest.mark.parametrize("loop", EACH_LOOP)
+def test_loop_that_the_application_stops_again_and_again_goes_on(smiskd: Callable[..., Smiskd], loop: str) -> None:
+    daemon = smiskd(*ONE, "--set", f"loop={loop}", "asgi_loop:application")
+    daemon.allow_log("the event loop was broken off")
+    workers = {ask(daemon, "stop_loop") for _ in range(150)}
+    daemon.wait_log("the event loop was broken off")
+    assert workers == set(daemon.workers())

@@ -40,12 +40,18 @@ class Runner:
 
     def complete(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine to its end; the engine's turns go on beside it."""
+        self._settle()
         return self.loop.run_until_complete(coroutine)
 
     def run(self) -> None:
         """Serves until `over()`."""
         self.kick()
         self.loop.run_until_complete(self._wait())
+
+    def _settle(self) -> None:
+        """Takes a stop() of the application that has not been obeyed yet: it would break off what runs next."""
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
 
     async def _wait(self) -> None:
         # In a task of its own, as under asyncio.run(): libraries look for the task at the root.
@@ -86,6 +92,7 @@ class Runner:
         if self.loop.is_closed():
             return
         try:
+            self._settle()
             self.loop.run_until_complete(_cancel_all())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
