@@ -91,11 +91,11 @@ static PyObject *headers_of(struct smpy_asgi_app *asgi, const struct sm_head *he
         }
         if (is_cgi) {
             // A variable that comes again counts with its last value, as it would in an environment.
-            bool is_again = sm_head_next(head, (struct sm_field_name){.cgi = name}, i + 1) < head->n_fields;
-            name = is_again ? (struct sm_str){NULL, 0} : cgi_header(name, value);
-            if (name.len == 0) {
+            struct sm_str header = cgi_header(name, value);
+            if (header.len == 0 || sm_head_next(head, (struct sm_field_name){.cgi = name}, i + 1) < head->n_fields) {
                 continue;
             }
+            name = header;
         }
         PyObject *both = pair(header_name(asgi, name, is_cgi), value);
         if (both == NULL) {
