@@ -213,19 +213,20 @@ struct sm_str sm_exchange_peer(const struct sm_exchange *exchange, uint16_t *por
     if (exchange->session->trusted && sm_trust_origin(self)->is_forwarded) {
         peer = &self->origin.client;
     } else if (exchange->head.kind == SM_HEAD_CGI) {
-        int64_t port = sm_str_number(sm_head_find(&exchange->head, SM_FIELD_NAME("", "REMOTE_PORT")));
+        const struct sm_head *head = &exchange->head;
+        int64_t port = sm_str_number(sm_span_in(head->remote_port, head->base));
         *port_out = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
-        return sm_head_find(&exchange->head, SM_FIELD_NAME("", "REMOTE_ADDR"));
+        return sm_span_in(head->remote_addr, head->base);
     }
     *port_out = peer->port;
-    return (struct sm_str){self->peer, sm_peer_host(peer, self->peer)};
+    return sm_host_of(&self->peer, peer);
 }
 
 bool sm_exchange_is_https(const struct sm_exchange *exchange) {
     if (exchange->session->trusted) {
         return sm_trust_origin((struct sm_exchange *)(uintptr_t)exchange)->is_https;
     }
-    return exchange->head.kind == SM_HEAD_CGI && sm_head_is_https(&exchange->head);
+    return exchange->head.is_https;
 }
 
 struct sm_str sm_exchange_host(const struct sm_exchange *exchange) {
@@ -247,13 +248,13 @@ struct sm_str sm_exchange_local(const struct sm_exchange *exchange, uint16_t *po
     *port_out = 0;
     if (!session->knows_local) {
         if (sm_listener_address(session->conn.source.fd, &addr) < 0) {
-            return (struct sm_str){self->local, 0};
+            return SM_STR("");
         }
         sm_peer_from(&session->local, &addr);
         session->knows_local = true;
     }
     *port_out = session->local.port;
-    return (struct sm_str){self->local, sm_peer_host(&session->local, self->local)};
+    return sm_host_of(&self->local, &session->local);
 }
 
 struct sm_str sm_exchange_id(struct sm_exchange *exchange) {
@@ -281,9 +282,11 @@ void sm_exchange_set_user(struct sm_exchange *exchange, void *user) {
 char *sm_exchange_take_head(struct sm_exchange *exchange) {
     char *data = exchange->block.data;
     exchange->block = (struct sm_bytes){0};
-    exchange->head.base = NULL;
+    // A refusal may still want to name what was asked, and by whom.
+    exchange->head.base = "";
     exchange->head.n_fields = 0;
-    exchange->head.method = exchange->head.target = (struct sm_span){0}; // a refusal may still want to name them
+    exchange->head.method = exchange->head.target = (struct sm_span){0};
+    exchange->head.remote_addr = exchange->head.remote_port = (struct sm_span){0};
     return data;
 }
 

@@ -64,7 +64,8 @@ struct sm_exchange {
     struct sm_file file;      // what of a file is not queued yet; len 0: nothing
     struct sm_bytes trailers; // field lines, for a chunked body
     struct sm_origin origin;
-    char peer[SM_HOST_TEXT_MAX], local[SM_HOST_TEXT_MAX], id_text[32]; // filled when asked for
+    struct sm_host peer, local; // written when asked for; kept from one use of the exchange to the next
+    char id_text[32];
 };
 
 // A protocol over a connection. Every call concerns an exchange of this session.

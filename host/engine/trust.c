@@ -176,8 +176,8 @@ static bool sm_trust_applies(const struct sm_exchange *exchange, struct sm_peer 
         return exchange->session->trusted;
     }
     struct sm_ip ip;
-    int64_t port = sm_str_number(sm_head_find(head, SM_FIELD_NAME("", "REMOTE_PORT")));
-    if (!sm_ip_parse(sm_head_find(head, SM_FIELD_NAME("", "REMOTE_ADDR")), &ip)) {
+    int64_t port = sm_str_number(sm_span_in(head->remote_port, head->base));
+    if (!sm_ip_parse(sm_span_in(head->remote_addr, head->base), &ip)) {
         return false;
     }
     *client_out = sm_trust_peer(&ip, port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0);
@@ -251,7 +251,7 @@ const struct sm_origin *sm_trust_origin(struct sm_exchange *exchange) {
     origin->is_known = true;
     origin->is_forwarded = false;
     origin->host_len = 0;
-    origin->is_https = head->kind == SM_HEAD_CGI && sm_head_is_https(head);
+    origin->is_https = head->is_https;
     if (sm_trust_applies(exchange, &origin->client)) {
         struct sm_forwarded said;
         sm_forwarded_read(head, sm_trust_has_ip, &exchange->engine->trust, &said);

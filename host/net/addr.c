@@ -98,7 +98,7 @@ void sm_peer_from(struct sm_peer *peer, const struct sm_addr *addr) {
     }
 }
 
-// Every request asks for it, and inet_ntop(3) goes through printf.
+// inet_ntop(3) goes through printf.
 static size_t sm_peer_host_v4(const uint8_t bytes[static 4], char *out) {
     size_t len = 0;
     for (int i = 0; i < 4; i++) {
@@ -120,6 +120,14 @@ size_t sm_peer_host(const struct sm_peer *peer, char out[static SM_HOST_TEXT_MAX
         inet_ntop(peer->family, peer->bytes, out, SM_HOST_TEXT_MAX);
     }
     return strlen(out);
+}
+
+struct sm_str sm_host_of(struct sm_host *host, const struct sm_peer *peer) {
+    if (host->peer.family != peer->family || memcmp(host->peer.bytes, peer->bytes, sizeof peer->bytes) != 0) {
+        host->peer = *peer;
+        host->len = (uint8_t)sm_peer_host(peer, host->text);
+    }
+    return (struct sm_str){host->text, host->len};
 }
 
 void sm_peer_format(const struct sm_peer *peer, char out[static SM_ADDR_TEXT_MAX]) {

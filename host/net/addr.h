@@ -38,5 +38,14 @@ struct sm_peer {
 void sm_peer_from(struct sm_peer *peer, const struct sm_addr *addr);
 // Numeric host, empty for a unix socket; returns its length.
 size_t sm_peer_host(const struct sm_peer *peer, char out[static SM_HOST_TEXT_MAX]);
+
+// The host that was written last, so that the same one need not be written again. Zero: none.
+struct sm_host {
+    struct sm_peer peer;
+    uint8_t len;
+    char text[SM_HOST_TEXT_MAX];
+};
+// The peer's numeric host; valid until `host` is asked for another.
+struct sm_str sm_host_of(struct sm_host *host, const struct sm_peer *peer);
 // "127.0.0.1:5000" or "unix socket"; for the log.
 void sm_peer_format(const struct sm_peer *peer, char out[static SM_ADDR_TEXT_MAX]);

@@ -76,10 +76,6 @@ size_t sm_fcgi_pair_put(char *out, size_t cap, struct sm_str name, struct sm_str
     return prefix + name.len + value.len;
 }
 
-static bool name_is(struct sm_str name, const char *literal) {
-    return memcmp(name.ptr, literal, name.len) == 0;
-}
-
 // RFC 3875 4.1.2: 1*DIGIT, or empty for none. At most 63 bits. Caddy says "-1" for a body of unknown length.
 static enum sm_fcgi_params take_length(struct sm_head *head, struct sm_str value) {
     int64_t length = 0;
@@ -100,52 +96,102 @@ static enum sm_fcgi_params take_length(struct sm_head *head, struct sm_str value
     return SM_FCGI_PARAMS_OK;
 }
 
-// Where the head keeps the variable of this name; NULL when it has no place of its own.
-static struct sm_span *find_place(struct sm_head *head, struct sm_str name) {
+// A block on its way into a head.
+struct reading {
+    const char *end; // of the block
+    const char *nul; // the first NUL byte of the block at or behind what is read; `end`: none
+    struct sm_head *head;
+    struct sm_span https, scheme;
+};
+
+// Whether a name of the same length is this one. The length is a constant here, so there is no call.
+static inline bool name_is(struct sm_str name, struct sm_str known) {
+    return memcmp(name.ptr, known.ptr, known.len) == 0;
+}
+
+static struct sm_span *find_address(struct sm_head *head, struct sm_str name) {
+    return name_is(name, SM_STR("SERVER_NAME"))   ? &head->server_name
+           : name_is(name, SM_STR("SERVER_PORT")) ? &head->server_port
+           : name_is(name, SM_STR("REMOTE_ADDR")) ? &head->remote_addr
+           : name_is(name, SM_STR("REMOTE_PORT")) ? &head->remote_port
+                                                  : NULL;
+}
+
+// Where the variable of this name is kept; NULL when it has no place of its own.
+static struct sm_span *find_place(struct reading *reading, struct sm_str name) {
+    struct sm_head *head = reading->head;
     switch (name.len) {
+    case 5:
+        return name_is(name, SM_STR("HTTPS")) ? &reading->https : NULL;
     case 9:
-        return name_is(name, "PATH_INFO") ? &head->path : name_is(name, "HTTP_HOST") ? &head->host : NULL;
+        return name_is(name, SM_STR("PATH_INFO"))   ? &head->path
+               : name_is(name, SM_STR("HTTP_HOST")) ? &head->host
+                                                    : NULL;
     case 11:
-        return name_is(name, "REQUEST_URI") ? &head->target : name_is(name, "SCRIPT_NAME") ? &head->script : NULL;
+        return name_is(name, SM_STR("REQUEST_URI"))   ? &head->target
+               : name_is(name, SM_STR("SCRIPT_NAME")) ? &head->script
+                                                      : find_address(head, name);
     case 12:
-        return name_is(name, "QUERY_STRING")   ? &head->query
-               : name_is(name, "CONTENT_TYPE") ? &head->content_type
-                                               : NULL;
+        return name_is(name, SM_STR("QUERY_STRING"))   ? &head->query
+               : name_is(name, SM_STR("CONTENT_TYPE")) ? &head->content_type
+                                                       : NULL;
     case 14:
-        return name_is(name, "REQUEST_METHOD") ? &head->method : NULL;
+        return name_is(name, SM_STR("REQUEST_METHOD"))   ? &head->method
+               : name_is(name, SM_STR("REQUEST_SCHEME")) ? &reading->scheme
+                                                         : NULL;
     case 15:
-        return name_is(name, "SERVER_PROTOCOL") ? &head->protocol : NULL;
+        return name_is(name, SM_STR("SERVER_PROTOCOL")) ? &head->protocol : NULL;
     default:
         return NULL;
     }
 }
 
-static enum sm_fcgi_params take_pair(const char *block, struct sm_str name, struct sm_str value,
-                                     struct sm_head *head) {
+// Whether there is a NUL in [from, to). The lengths between names and values have NULs too, where they are 0, but
+// few: looking from one to the next is quicker than into each name and value.
+static bool has_nul(struct reading *reading, const char *from, const char *to) {
+    if (reading->nul < from) {
+        const char *nul = memchr(from, '\0', (size_t)(reading->end - from));
+        reading->nul = nul == NULL ? reading->end : nul;
+    }
+    return reading->nul < to;
+}
+
+static enum sm_fcgi_params take_pair(struct reading *reading, struct sm_str name, struct sm_str value) {
+    struct sm_head *head = reading->head;
     // Name and value lie side by side.
-    if (name.len == 0 || memchr(name.ptr, '\0', name.len + value.len) != NULL) {
+    if (name.len == 0 || has_nul(reading, name.ptr, value.ptr + value.len)) {
         return SM_FCGI_PARAMS_BAD_BYTES;
     }
     if (head->n_fields >= head->max_fields) {
         return SM_FCGI_PARAMS_TOO_MANY;
     }
     struct sm_field *field = &head->fields[head->n_fields++];
-    field->name = (struct sm_span){(uint32_t)(name.ptr - block), (uint32_t)name.len};
-    field->value = (struct sm_span){(uint32_t)(value.ptr - block), (uint32_t)value.len};
-    struct sm_span *place = find_place(head, name);
+    field->name = (struct sm_span){(uint32_t)(name.ptr - head->base), (uint32_t)name.len};
+    field->value = (struct sm_span){(uint32_t)(value.ptr - head->base), (uint32_t)value.len};
+    struct sm_span *place = find_place(reading, name);
     if (place != NULL) {
         *place = field->value;
-    } else if (name.len == 14 && name_is(name, "CONTENT_LENGTH")) {
+    } else if (name.len == 14 && name_is(name, SM_STR("CONTENT_LENGTH"))) {
         return take_length(head, value);
     }
     return SM_FCGI_PARAMS_OK;
 }
 
+static bool says_https(const struct reading *reading) {
+    struct sm_str https = sm_span_in(reading->https, reading->head->base);
+    if (https.len == 1 ? https.ptr[0] == '1' : sm_str_ieq(https, SM_STR("on"))) {
+        return true;
+    }
+    return sm_str_ieq(sm_span_in(reading->scheme, reading->head->base), SM_STR("https"));
+}
+
 // What follows from several variables together.
-static void conclude(const char *block, struct sm_head *head) {
-    const char *target = block + head->target.off;
+static void conclude(const struct reading *reading) {
+    struct sm_head *head = reading->head;
+    const char *target = head->base + head->target.off;
     head->has_query = head->query.len > 0 || (head->target.len > 0 && memchr(target, '?', head->target.len) != NULL);
-    head->is_head_method = sm_str_eq(sm_span_in(head->method, block), SM_STR("HEAD"));
+    head->is_head_method = sm_str_eq(sm_span_in(head->method, head->base), SM_STR("HEAD"));
+    head->is_https = says_https(reading);
 }
 
 enum sm_fcgi_params sm_fcgi_params_parse(const char *block, size_t len, struct sm_head *head) {
@@ -159,16 +205,17 @@ enum sm_fcgi_params sm_fcgi_params_parse(const char *block, size_t len, struct s
     if (len > UINT32_MAX) {
         return SM_FCGI_PARAMS_MALFORMED; // spans could not point into it
     }
+    struct reading reading = {.head = head, .nul = block, .end = block + len};
     size_t off = 0;
     struct sm_str name;
     struct sm_str value;
     for (;;) {
         int pair = sm_fcgi_pair_next(block, len, &off, &name, &value);
         if (pair <= 0) {
-            conclude(block, head);
+            conclude(&reading);
             return pair == 0 ? SM_FCGI_PARAMS_OK : SM_FCGI_PARAMS_MALFORMED;
         }
-        enum sm_fcgi_params outcome = take_pair(block, name, value, head);
+        enum sm_fcgi_params outcome = take_pair(&reading, name, value);
         if (outcome != SM_FCGI_PARAMS_OK) {
             return outcome;
         }

@@ -68,11 +68,3 @@ struct sm_str sm_authority_split(struct sm_str authority, int32_t *port_out) {
     }
     return (struct sm_str){authority.ptr, colon};
 }
-
-bool sm_head_is_https(const struct sm_head *head) {
-    struct sm_str https = sm_head_find(head, SM_FIELD_NAME("", "HTTPS"));
-    if (https.len == 1 ? https.ptr[0] == '1' : sm_str_ieq(https, SM_STR("on"))) {
-        return true;
-    }
-    return sm_str_ieq(sm_head_find(head, SM_FIELD_NAME("", "REQUEST_SCHEME")), SM_STR("https"));
-}

@@ -35,5 +35,3 @@ struct sm_str sm_head_find(const struct sm_head *head, struct sm_field_name name
 int64_t sm_str_number(struct sm_str text);
 // Splits "host:port", "[v6]:port" or "host"; port -1 where there is none or it is no port. The host keeps brackets.
 struct sm_str sm_authority_split(struct sm_str authority, int32_t *port_out);
-// Whether the front server says that the client came over TLS: HTTPS=on or 1, or REQUEST_SCHEME=https.
-bool sm_head_is_https(const struct sm_head *head);

@@ -34,5 +34,8 @@ struct sm_head {
     struct sm_span protocol; // "HTTP/1.1"
     struct sm_span host;     // Host field, the authority of an absolute-form target, or HTTP_HOST
     struct sm_span content_type;
+    struct sm_span server_name, server_port, remote_addr, remote_port; // CGI: what the front server says of itself,
+                                                                       // and of its client
+    bool is_https;          // CGI: HTTPS is on or 1, or REQUEST_SCHEME https: the client came over TLS
     int64_t content_length; // bytes; -1: not given
 };

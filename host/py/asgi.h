@@ -24,7 +24,7 @@ struct smpy_asgi {
     struct smpy_app *app;             // borrowed
     struct sm_exchange *exchange;     // NULL: over
     PyObject *receive, *send;         // the callables that the application is given
-    PyObject *start;                  // http.response.start that waits for its body
+    PyObject *status, *headers;       // of http.response.start, while it waits for its body; headers may be NULL
     struct smpy_websocket *websocket; // owned; NULL: HTTP
     struct sm_list receivers;         // awaits
     struct sm_list senders;

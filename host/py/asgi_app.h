@@ -23,16 +23,24 @@ struct smpy_asgi_names {
 
 enum { SMPY_ASGI_NAME_SLOTS = 128, SMPY_ASGI_NAME_MAX = 40 };
 
-// A header name as it came, and as the scope spells it.
+// A header name as it came, and what became of it.
 struct smpy_asgi_name {
-    PyObject *lower; // NULL: free
+    PyObject *lower;  // as the scope spells it; NULL: free
+    PyObject *pair;   // (lower, value) with the last short value, or NULL
+    uint64_t scope;   // the last scope with it
+    Py_ssize_t index; // ... and where in its headers
+    bool is_cgi;      // it came as a CGI variable, without HTTP_
     uint8_t len;
     char spelled[SMPY_ASGI_NAME_MAX];
 };
 
+enum { SMPY_ASGI_SENT_TYPES = 6 };
+
 struct smpy_asgi_app {
     struct smpy_asgi_name kept_names[SMPY_ASGI_NAME_SLOTS]; // filled when a name comes first
     struct smpy_asgi_names names;
+    PyObject *sent_types[SMPY_ASGI_SENT_TYPES]; // types of messages as the application spells them, or NULL
+    uint64_t n_scopes;
     PyTypeObject *type;   // of struct smpy_asgi
     PyObject *template;   // of a scope
     PyObject *asgi;       // {"version": "3.0", "spec_version": "2.5"}
@@ -41,8 +49,9 @@ struct smpy_asgi_app {
     PyObject *lifespan;   // smisk.aio.lifespan.Lifespan
     PyObject *lost_error; // smisk.aio.errors.ClientDisconnected
     PyObject *websocket;  // the module smisk.websocket, once there was one
-    PyObject *server;     // the last scope's `server`
+    PyObject *server;     // the last scope's `server`, which the template has too
     char server_host[64]; // ... made from this
+    size_t server_len;
     uint16_t server_port;
     PyObject *client_host; // the last scope's, made from client_text
     size_t client_text_len;

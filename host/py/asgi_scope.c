@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The scope of a request (ASGI HTTP 2.5, "HTTP Connection Scope"): a copy of a template, then what differs. Header
-// names repeat from request to request, so their lowercase bytes are kept in a small table.
+// The scope of a request (ASGI HTTP 2.5, "HTTP Connection Scope"): a copy of a template, then what differs. Headers
+// repeat from request to request, so for each name the pair that it last made is kept in a small table.
 #include <string.h>
 
 #include "proto/fields.h"
 #include "py/asgi.h"
 #include "py/paths.h"
 #include "py/text.h"
+
+enum { MAX_VALUE = 256 }; // bytes of a header value worth keeping
 
 // --- header names ---
 
@@ -29,21 +31,21 @@ static PyObject *lower_bytes(struct sm_str name, bool is_cgi) {
     return lower;
 }
 
-static PyObject *header_name(struct smpy_asgi_app *asgi, struct sm_str name, bool is_cgi) {
+// The entry of a name, made now where its place is free. NULL: it has none, or with an exception.
+static struct smpy_asgi_name *entry_of(struct smpy_asgi_app *asgi, struct sm_str name, bool is_cgi) {
     if (name.len == 0 || name.len > SMPY_ASGI_NAME_MAX) {
-        return lower_bytes(name, is_cgi);
+        return NULL;
     }
-    struct smpy_asgi_name *kept = &asgi->kept_names[slot_of(name)];
-    if (kept->lower != NULL && kept->len == name.len && memcmp(kept->spelled, name.ptr, name.len) == 0) {
-        return Py_NewRef(kept->lower);
+    struct smpy_asgi_name *entry = &asgi->kept_names[slot_of(name)];
+    if (entry->lower == NULL) {
+        entry->lower = lower_bytes(name, is_cgi);
+        entry->is_cgi = is_cgi;
+        entry->len = (uint8_t)name.len;
+        memcpy(entry->spelled, name.ptr, name.len);
+        return entry->lower == NULL ? NULL : entry;
     }
-    PyObject *lower = lower_bytes(name, is_cgi);
-    if (lower != NULL && kept->lower == NULL) {
-        kept->lower = Py_NewRef(lower);
-        kept->len = (uint8_t)name.len;
-        memcpy(kept->spelled, name.ptr, name.len);
-    }
-    return lower;
+    bool is_it = entry->len == name.len && entry->is_cgi == is_cgi && sm_same(entry->spelled, name.ptr, name.len);
+    return is_it ? entry : NULL;
 }
 
 // --- headers ---
@@ -61,7 +63,7 @@ static struct sm_str cgi_header(struct sm_str variable, struct sm_str value) {
     return is_of_body(variable) && value.len > 0 ? variable : (struct sm_str){NULL, 0};
 }
 
-// Returns new: (name, value).
+// Takes `name`, which may be NULL with an exception. Returns new: (name, value).
 static PyObject *pair(PyObject *name, struct sm_str value) {
     PyObject *bytes = name == NULL ? NULL : smpy_text_bytes(value);
     PyObject *both = bytes == NULL ? NULL : PyTuple_New(2);
@@ -75,6 +77,59 @@ static PyObject *pair(PyObject *name, struct sm_str value) {
     return both;
 }
 
+// Returns new: the pair of a name that has an entry, the last one again where the value is the same.
+static PyObject *kept_pair(struct smpy_asgi_name *entry, struct sm_str value) {
+    if (entry->pair != NULL) {
+        PyObject *last = PyTuple_GET_ITEM(entry->pair, 1);
+        if ((size_t)PyBytes_GET_SIZE(last) == value.len && sm_same(PyBytes_AS_STRING(last), value.ptr, value.len)) {
+            return Py_NewRef(entry->pair);
+        }
+    }
+    PyObject *both = pair(Py_NewRef(entry->lower), value);
+    if (both != NULL && value.len <= MAX_VALUE) {
+        Py_XSETREF(entry->pair, Py_NewRef(both));
+    }
+    return both;
+}
+
+// Returns new: the pair of a field as HTTP has it.
+static PyObject *field_pair(struct smpy_asgi_app *asgi, struct sm_str name, struct sm_str value) {
+    struct smpy_asgi_name *entry = entry_of(asgi, name, false);
+    if (entry == NULL && PyErr_Occurred()) {
+        return NULL;
+    }
+    return entry != NULL ? kept_pair(entry, value) : pair(lower_bytes(name, false), value);
+}
+
+// Takes the pair. -1 with an exception, also when it is NULL.
+static int append(PyObject *list, PyObject *both) {
+    int status = both == NULL ? -1 : PyList_Append(list, both);
+    Py_XDECREF(both);
+    return status;
+}
+
+// Adds a header of a front server. One that comes again counts with its last value, as it would in an environment.
+static int add_variable(struct smpy_asgi_app *asgi, PyObject *list, const struct sm_head *head, uint32_t i,
+                        struct sm_str value) {
+    struct sm_str variable = sm_field_label(head, i);
+    struct sm_str name = cgi_header(variable, value);
+    if (name.len == 0) {
+        return 0;
+    }
+    struct smpy_asgi_name *entry = entry_of(asgi, name, true);
+    if (entry == NULL) {
+        bool comes_again = sm_head_next(head, (struct sm_field_name){.cgi = variable}, i + 1) < head->n_fields;
+        return comes_again ? 0 : PyErr_Occurred() ? -1 : append(list, pair(lower_bytes(name, true), value));
+    }
+    if (entry->scope == asgi->n_scopes) {
+        PyObject *both = kept_pair(entry, value);
+        return both == NULL ? -1 : PyList_SetItem(list, entry->index, both);
+    }
+    entry->scope = asgi->n_scopes;
+    entry->index = PyList_GET_SIZE(list);
+    return append(list, kept_pair(entry, value));
+}
+
 // Whether this is the field that a trusted proxy's word replaces, as frameworks have no other place to look for it.
 static bool is_host(const struct sm_head *head, uint32_t i) {
     return sm_field_is(head, i, SM_FIELD_NAME("Host", "HTTP_HOST"));
@@ -83,31 +138,20 @@ static bool is_host(const struct sm_head *head, uint32_t i) {
 static PyObject *headers_of(struct smpy_asgi_app *asgi, const struct sm_head *head, struct sm_str forwarded_host) {
     bool is_cgi = head->kind == SM_HEAD_CGI;
     PyObject *list = PyList_New(is_cgi ? 0 : (Py_ssize_t)head->n_fields);
+    asgi->n_scopes++;
     for (uint32_t i = 0; list != NULL && i < head->n_fields; i++) {
-        struct sm_str name = sm_field_label(head, i);
-        struct sm_str value = sm_field_text(head, i);
-        if (forwarded_host.len > 0 && is_host(head, i)) {
-            value = forwarded_host;
-        }
+        struct sm_str value = forwarded_host.len > 0 && is_host(head, i) ? forwarded_host : sm_field_text(head, i);
         if (is_cgi) {
-            // A variable that comes again counts with its last value, as it would in an environment.
-            struct sm_str header = cgi_header(name, value);
-            if (header.len == 0 || sm_head_next(head, (struct sm_field_name){.cgi = name}, i + 1) < head->n_fields) {
-                continue;
-            }
-            name = header;
-        }
-        PyObject *both = pair(header_name(asgi, name, is_cgi), value);
-        if (both == NULL) {
-            Py_CLEAR(list);
-        } else if (!is_cgi) {
-            PyList_SET_ITEM(list, (Py_ssize_t)i, both);
-        } else {
-            int status = PyList_Append(list, both);
-            Py_DECREF(both);
-            if (status < 0) {
+            if (add_variable(asgi, list, head, i, value) < 0) {
                 Py_CLEAR(list);
             }
+            continue;
+        }
+        PyObject *both = field_pair(asgi, sm_field_label(head, i), value);
+        if (both == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SET_ITEM(list, (Py_ssize_t)i, both);
         }
     }
     return list;
@@ -150,41 +194,43 @@ static PyObject *client_of(struct smpy_asgi_app *asgi, struct sm_exchange *excha
     return host.len == 0 ? Py_NewRef(Py_None) : address(client_host(asgi, host), port);
 }
 
-// The same for every connection to one address: made anew only when it changes.
-static PyObject *server_of(struct smpy_asgi_app *asgi, const struct sm_head *head, struct sm_exchange *exchange) {
+static struct sm_str server_name(const struct sm_head *head, struct sm_exchange *exchange, uint16_t *port_out) {
+    if (head->kind == SM_HEAD_HTTP) {
+        return sm_exchange_local(exchange, port_out);
+    }
+    int64_t port = sm_str_number(sm_head_text(head, head->server_port));
+    *port_out = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+    return sm_head_text(head, head->server_name);
+}
+
+// The same for every connection to one address: the template has it, and is told when it changes. -1 with an
+// exception.
+static int put_server(struct smpy_asgi_app *asgi, PyObject *scope, const struct sm_head *head,
+                      struct sm_exchange *exchange) {
     uint16_t port = 0;
-    struct sm_str host;
-    if (head->kind == SM_HEAD_CGI) {
-        host = sm_head_find(head, SM_FIELD_NAME("", "SERVER_NAME"));
-        int64_t number = sm_str_number(sm_head_find(head, SM_FIELD_NAME("", "SERVER_PORT")));
-        port = number > 0 && number <= 65535 ? (uint16_t)number : 0;
-    } else {
-        host = sm_exchange_local(exchange, &port);
+    struct sm_str host = server_name(head, exchange, &port);
+    if (asgi->server != NULL && asgi->server_port == port && asgi->server_len == host.len &&
+        sm_same(asgi->server_host, host.ptr, host.len)) {
+        return 0; // it came with the copy
     }
-    if (host.len == 0) {
-        return Py_NewRef(Py_None);
-    }
-    bool is_kept = asgi->server != NULL && asgi->server_port == port && strlen(asgi->server_host) == host.len &&
-                   memcmp(asgi->server_host, host.ptr, host.len) == 0;
-    if (is_kept) {
-        return Py_NewRef(asgi->server);
-    }
-    PyObject *server = address(smpy_text(host), port);
-    if (server != NULL && host.len < sizeof asgi->server_host) {
-        Py_XSETREF(asgi->server, Py_NewRef(server));
-        memcpy(asgi->server_host, host.ptr, host.len);
-        asgi->server_host[host.len] = '\0';
+    PyObject *server = host.len == 0 ? Py_NewRef(Py_None) : address(smpy_text(host), port);
+    int status = server == NULL ? -1 : PyDict_SetItem(scope, asgi->names.server, server);
+    if (status == 0 && host.len <= sizeof asgi->server_host) {
+        Py_CLEAR(asgi->server);
+        status = PyDict_SetItem(asgi->template, asgi->names.server, server);
+        asgi->server = status < 0 ? NULL : Py_NewRef(server);
+        asgi->server_len = host.len;
         asgi->server_port = port;
+        memcpy(asgi->server_host, host.ptr, host.len);
     }
-    return server;
+    Py_XDECREF(server);
+    return status;
 }
 
 // --- the request line ---
 
+// Returns new.
 static PyObject *method_of(const struct smpy_asgi_names *names, struct sm_str method) {
-    if (sm_str_eq(method, SM_STR("GET"))) {
-        return Py_NewRef(names->get);
-    }
     if (sm_str_eq(method, SM_STR("POST"))) {
         return Py_NewRef(names->post);
     }
@@ -194,12 +240,13 @@ static PyObject *method_of(const struct smpy_asgi_names *names, struct sm_str me
     return upper;
 }
 
+// Borrows.
 static PyObject *version_of(const struct smpy_asgi_names *names, struct sm_str protocol) {
     if (sm_str_eq(protocol, SM_STR("HTTP/1.0"))) {
-        return Py_NewRef(names->http10);
+        return names->http10;
     }
     bool is_2 = protocol.len >= 6 && memcmp(protocol.ptr, "HTTP/2", 6) == 0;
-    return Py_NewRef(is_2 ? names->http20 : names->http11);
+    return is_2 ? names->http20 : names->http11;
 }
 
 // The path as it came, without the query: from REQUEST_URI where the front server sends it.
@@ -245,8 +292,18 @@ static int put_paths(struct smpy_app *app, PyObject *scope, const struct sm_head
     return status;
 }
 
-static int put_scheme(struct smpy_app *app, PyObject *scope, struct sm_exchange *exchange) {
+// What most requests have as the template has it: HTTP/1.1, GET, no query, no TLS.
+static int put_seldom(struct smpy_app *app, PyObject *scope, const struct sm_head *head,
+                      struct sm_exchange *exchange) {
     const struct smpy_asgi_names *names = &app->asgi.names;
+    PyObject *version = version_of(names, sm_head_text(head, head->protocol));
+    struct sm_str method = sm_head_text(head, head->method);
+    if ((version != names->http11 && PyDict_SetItem(scope, names->http_version, version) < 0) ||
+        (!sm_str_eq(method, SM_STR("GET")) && put(scope, names->method, method_of(names, method)) < 0) ||
+        (head->query.len > 0 &&
+         put(scope, names->query_string, smpy_text_bytes(sm_head_text(head, head->query))) < 0)) {
+        return -1;
+    }
     return sm_exchange_is_https(exchange) ? PyDict_SetItem(scope, names->scheme, names->https) : 0;
 }
 
@@ -254,12 +311,9 @@ static int fill(struct smpy_app *app, PyObject *scope, struct sm_exchange *excha
     struct smpy_asgi_app *asgi = &app->asgi;
     const struct smpy_asgi_names *names = &asgi->names;
     const struct sm_head *head = sm_exchange_head(exchange);
-    if (put(scope, names->http_version, version_of(names, sm_head_text(head, head->protocol))) < 0 ||
-        put(scope, names->server, server_of(asgi, head, exchange)) < 0 ||
-        put(scope, names->client, client_of(asgi, exchange)) < 0 || put_scheme(app, scope, exchange) < 0 ||
-        put(scope, names->method, method_of(names, sm_head_text(head, head->method))) < 0 ||
-        put_paths(app, scope, head) < 0 || put(scope, names->raw_path, raw_path_of(head)) < 0 ||
-        put(scope, names->query_string, smpy_text_bytes(sm_head_text(head, head->query))) < 0 ||
+    if (put_server(asgi, scope, head, exchange) < 0 || put(scope, names->client, client_of(asgi, exchange)) < 0 ||
+        put_seldom(app, scope, head, exchange) < 0 || put_paths(app, scope, head) < 0 ||
+        put(scope, names->raw_path, raw_path_of(head)) < 0 ||
         put(scope, names->headers, headers_of(asgi, head, sm_exchange_host(exchange))) < 0 ||
         put(scope, names->extensions, PyDict_Copy(asgi->extensions)) < 0) {
         return -1;

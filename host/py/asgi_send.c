@@ -92,24 +92,26 @@ static int put_headers(struct smpy_asgi *call, PyObject *headers, const char *me
 
 // --- http.response.start ---
 
-// Returns new: the message as it is now: the application may use it for another one.
-static PyObject *snapshot(PyObject *message, PyObject *name) {
-    PyObject *copy = PyDict_Copy(message);
-    PyObject *headers = copy == NULL ? NULL : value_of(copy, name);
-    bool is_iterable = headers != NULL && (Py_TYPE(headers)->tp_iter != NULL || PySequence_Check(headers));
-    if (headers != NULL && !is_iterable) {
-        PyErr_Format(PyExc_TypeError, "http.response.start: \"headers\" is an iterable of pairs, not %.100s",
-                     Py_TYPE(headers)->tp_name);
+// Keeps the headers as they are now: the application may use its list for another response. 0, or -1 with an
+// exception.
+static int keep_headers(struct smpy_asgi *call, PyObject *headers) {
+    PyObject *kept = NULL;
+    if (headers == NULL && PyErr_Occurred()) {
+        return -1;
     }
-    PyObject *kept = is_iterable ? PySequence_Tuple(headers) : NULL;
-    if (kept != NULL && PyDict_SetItem(copy, name, kept) < 0) {
-        Py_CLEAR(copy);
+    if (headers != NULL) {
+        if (Py_TYPE(headers)->tp_iter == NULL && !PySequence_Check(headers)) {
+            PyErr_Format(PyExc_TypeError, "http.response.start: \"headers\" is an iterable of pairs, not %.100s",
+                         Py_TYPE(headers)->tp_name);
+            return -1;
+        }
+        kept = PySequence_Tuple(headers);
+        if (kept == NULL) {
+            return -1;
+        }
     }
-    Py_XDECREF(kept);
-    if (copy != NULL && PyErr_Occurred()) {
-        Py_CLEAR(copy);
-    }
-    return copy;
+    Py_XSETREF(call->headers, kept);
+    return 0;
 }
 
 static int take_start(struct smpy_asgi *call, PyObject *message) {
@@ -125,16 +127,12 @@ static int take_start(struct smpy_asgi *call, PyObject *message) {
         }
         return -1;
     }
+    Py_XSETREF(call->status, Py_NewRef(status));
     int trailers = flag_of(message, names->trailers);
-    if (trailers < 0) {
-        return -1;
-    }
-    PyObject *start = snapshot(message, names->headers);
-    if (start == NULL) {
+    if (trailers < 0 || keep_headers(call, value_of(message, names->headers)) < 0) {
         return -1;
     }
     call->trailers = trailers != 0;
-    Py_XSETREF(call->start, start);
     call->phase = SMPY_ASGI_STARTED;
     return 0;
 }
@@ -143,21 +141,20 @@ static int take_start(struct smpy_asgi *call, PyObject *message) {
 // started.
 static int send_head(struct smpy_asgi *call, int64_t body_len) {
     static const char message[] = "http.response.start";
-    const struct smpy_asgi_names *names = &call->app->asgi.names;
-    PyObject *start = call->start;
-    call->start = NULL;
+    PyObject *headers = call->headers;
+    call->headers = NULL;
     int overflow = 0;
-    long status = PyLong_AsLongAndOverflow(value_of(start, names->status), &overflow);
+    long status = PyLong_AsLongAndOverflow(call->status, &overflow);
     int outcome = overflow != 0 || status < 200 || status > 999
                       ? SM_EXCHANGE_BAD_STATUS
                       : sm_exchange_start(call->exchange, (int)status, SM_STR(""));
-    int done = outcome == 0 ? 0 : refuse(call, outcome, message, value_of(start, names->status));
-    done = done < 0 ? -1 : put_headers(call, value_of(start, names->headers), message, sm_exchange_field);
+    int done = outcome == 0 ? 0 : refuse(call, outcome, message, call->status);
+    done = done < 0 ? -1 : put_headers(call, headers, message, sm_exchange_field);
     if (done == 0) {
         outcome = sm_exchange_commit(call->exchange, body_len);
         done = outcome == 0 ? 0 : refuse(call, outcome, message, NULL);
     }
-    Py_DECREF(start);
+    Py_XDECREF(headers);
     call->phase = done == 0 ? SMPY_ASGI_BODY : SMPY_ASGI_NEW;
     return done;
 }
@@ -383,28 +380,26 @@ static int send_trailers(struct smpy_asgi *call, PyObject *message) {
 
 typedef int take_message(struct smpy_asgi *call, PyObject *message);
 
-// Who takes a message of this type. NULL: nobody.
-static take_message *taker_of(const struct smpy_asgi_names *names, PyObject *type) {
-    const struct {
-        PyObject *type;
-        take_message *take;
-    } takers[] = {
-        {names->response_start, take_start},
-        {names->response_body, send_body},
-        {names->response_trailers, send_trailers},
-        {names->early_hint, send_hint},
-        {names->pathsend, send_path},
-        {names->zerocopysend, send_descriptor},
-    };
-    enum { N = sizeof takers / sizeof takers[0] };
-    for (size_t i = 0; i < N; i++) {
-        if (type == takers[i].type) {
-            return takers[i].take;
+// Who takes a message of this type. NULL: nobody. An application's word for a type is a constant of its code, but not
+// ours: the one that it used last is found by its address.
+static take_message *taker_of(struct smpy_asgi_app *asgi, PyObject *type) {
+    const struct smpy_asgi_names *names = &asgi->names;
+    static take_message *const takers[SMPY_ASGI_SENT_TYPES] = {take_start, send_body, send_trailers,
+                                                               send_hint,  send_path, send_descriptor};
+    PyObject *const types[SMPY_ASGI_SENT_TYPES] = {names->response_start,    names->response_body,
+                                                   names->response_trailers, names->early_hint,
+                                                   names->pathsend,          names->zerocopysend};
+    for (size_t i = 0; i < SMPY_ASGI_SENT_TYPES; i++) {
+        if (type == asgi->sent_types[i] || type == types[i]) {
+            return takers[i];
         }
     }
-    for (size_t i = 0; i < N; i++) {
-        if (PyUnicode_Compare(type, takers[i].type) == 0) {
-            return takers[i].take;
+    for (size_t i = 0; i < SMPY_ASGI_SENT_TYPES; i++) {
+        if (PyUnicode_Compare(type, types[i]) == 0) {
+            if (PyUnicode_CheckExact(type)) {
+                Py_XSETREF(asgi->sent_types[i], Py_NewRef(type));
+            }
+            return takers[i];
         }
     }
     return NULL;
@@ -423,12 +418,12 @@ static int refuse_message(struct smpy_asgi *call, PyObject *type) {
 }
 
 static int dispatch(struct smpy_asgi *call, PyObject *message) {
-    const struct smpy_asgi_names *names = &call->app->asgi.names;
+    struct smpy_asgi_app *asgi = &call->app->asgi;
     if (!PyDict_Check(message)) {
         PyErr_Format(PyExc_TypeError, "send() takes a dict, not %.100s", Py_TYPE(message)->tp_name);
         return -1;
     }
-    PyObject *type = value_of(message, names->type);
+    PyObject *type = value_of(message, asgi->names.type);
     if (type == NULL || !PyUnicode_Check(type)) {
         if (!PyErr_Occurred()) {
             PyErr_Format(PyExc_TypeError, "an ASGI message has a \"type\", a str: %R", message);
@@ -438,7 +433,7 @@ static int dispatch(struct smpy_asgi *call, PyObject *message) {
     if (call->websocket != NULL) {
         return smpy_websocket_send(call, type, message);
     }
-    take_message *take = taker_of(names, type);
+    take_message *take = taker_of(asgi, type);
     if (take == NULL || call->phase == SMPY_ASGI_ENDED) {
         return refuse_message(call, type);
     }
@@ -449,7 +444,7 @@ static int dispatch(struct smpy_asgi *call, PyObject *message) {
 }
 
 int smpy_asgi_take(struct smpy_asgi *call, PyObject *type, PyObject *message) {
-    return taker_of(&call->app->asgi.names, type)(call, message);
+    return taker_of(&call->app->asgi, type)(call, message);
 }
 
 PyObject *smpy_asgi_send(PyObject *owner, PyObject *message) {

@@ -183,7 +183,7 @@ static int set_facts(struct smpy_snapshot *snapshot, const struct recipe *recipe
         return -1;
     }
     snapshot->role = (enum sm_role)recipe->role;
-    snapshot->is_https = snapshot->head.kind == SM_HEAD_CGI && sm_head_is_https(&snapshot->head);
+    snapshot->is_https = snapshot->head.is_https;
     (void)snprintf(snapshot->peer, sizeof snapshot->peer, "%s", recipe->peer);
     (void)snprintf(snapshot->id, sizeof snapshot->id, "test");
     if (recipe->spool >= 0 ? set_spool(&snapshot->body, recipe->spool) < 0

@@ -75,7 +75,8 @@ static void drop_websocket(struct smpy_asgi *call) {
 // Takes the reference of the request. A call that nobody else has, its functions included, serves the next one.
 static void call_finish(struct smpy_asgi *call) {
     struct smpy_asgi_app *asgi = &call->app->asgi;
-    Py_CLEAR(call->start);
+    Py_CLEAR(call->status);
+    Py_CLEAR(call->headers);
     bool is_alone = Py_REFCNT(call) == 3 && Py_REFCNT(call->receive) == 1 && Py_REFCNT(call->send) == 1;
     if (is_alone && asgi->spare == NULL && call->exchange == NULL) {
         drop_websocket(call);
@@ -92,7 +93,7 @@ static int call_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(call->receive);
     Py_VISIT(call->send);
-    Py_VISIT(call->start);
+    Py_VISIT(call->headers);
     return call->websocket == NULL ? 0 : smpy_websocket_traverse(call->websocket, visit, arg);
 }
 
@@ -100,7 +101,8 @@ static int call_clear(PyObject *self) {
     struct smpy_asgi *call = (struct smpy_asgi *)self;
     Py_CLEAR(call->receive);
     Py_CLEAR(call->send);
-    Py_CLEAR(call->start);
+    Py_CLEAR(call->status);
+    Py_CLEAR(call->headers);
     return 0;
 }
 
@@ -326,7 +328,7 @@ static int make_constants(struct smpy_asgi_app *asgi) {
                             names->asgi, asgi->asgi, names->http_version, names->http11, names->server, Py_None,
                             names->client, Py_None, names->scheme, names->http, names->method, names->get,
                             names->root_path, names->empty_text, names->path, names->empty_text, names->raw_path,
-                            names->empty_text, names->query_string, names->empty_text, names->headers, Py_None,
+                            names->empty_bytes, names->query_string, names->empty_bytes, names->headers, Py_None,
                             names->extensions, Py_None, names->state, Py_None);
     asgi->type = (PyTypeObject *)PyType_FromSpec(&call_spec);
     PyObject *errors = PyImport_ImportModule("smisk.aio.errors");
@@ -401,6 +403,10 @@ static void asgi_drop(struct smpy_app *app) {
     smpy_asgi_names_clear(asgi);
     for (size_t i = 0; i < SMPY_ASGI_NAME_SLOTS; i++) {
         Py_CLEAR(asgi->kept_names[i].lower);
+        Py_CLEAR(asgi->kept_names[i].pair);
+    }
+    for (size_t i = 0; i < SMPY_ASGI_SENT_TYPES; i++) {
+        Py_CLEAR(asgi->sent_types[i]);
     }
     Py_CLEAR(asgi->asgi);
     Py_CLEAR(asgi->extensions);

@@ -49,7 +49,7 @@ PyObject *smpy_build_id(struct smpy_request *request) {
 PyObject *smpy_build_remote_addr(struct smpy_request *request) {
     const struct sm_head *head = smpy_request_head(request);
     if (head->kind == SM_HEAD_CGI && !request->ops->is_forwarded(request->source)) {
-        return smpy_text(sm_head_find(head, SM_FIELD_NAME("", "REMOTE_ADDR")));
+        return smpy_text(sm_head_text(head, head->remote_addr));
     }
     uint16_t port = 0;
     return smpy_text(request->ops->peer(request->source, &port));
@@ -172,8 +172,8 @@ static int set_authority(PyObject *url, struct smpy_request *request) {
     struct sm_str said = request->ops->host(request->source);
     struct sm_str host = sm_authority_split(said.len > 0 ? said : sm_head_text(head, head->host), &port);
     if (host.len == 0) {
-        host = sm_authority_split(sm_head_find(head, SM_FIELD_NAME("", "SERVER_NAME")), &port);
-        int64_t given = sm_str_number(sm_head_find(head, SM_FIELD_NAME("", "SERVER_PORT")));
+        host = sm_authority_split(sm_head_text(head, head->server_name), &port);
+        int64_t given = sm_str_number(sm_head_text(head, head->server_port));
         if (port < 0 && given <= 65535) {
             port = (int32_t)given;
         }

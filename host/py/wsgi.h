@@ -100,6 +100,7 @@ struct smpy_wsgi_past {
     PyObject *last[SMPY_WSGI_KEY_COUNT]; // what both have in them that seldom changes, or NULL
     uint32_t sum;                        // of the last head that was not the one remembered
     uint32_t n_fields;
+    bool has_type; // the head remembered says what type its body has
     struct {
         uint32_t name_len;
         PyObject *key, *value; // NULL: a field that becomes no variable
@@ -115,7 +116,6 @@ struct smpy_wsgi {
     PyObject *last[SMPY_WSGI_KEY_COUNT]; // the last value of each key that comes from the client, or NULL
     PyObject *known;                     // dict: names of common variables to themselves, interned
     PyObject *https;                     // "https"
-    PyObject *content_type;              // "CONTENT_TYPE"
     struct smpy_wsgi_past past[2];       // of heads of HTTP, of CGI
     PyObject *name_close;
     struct smpy_wsgi_call *free_calls;

@@ -99,7 +99,7 @@ struct server {
 };
 
 // The name the client used, the port it came to.
-static void find_server(struct smpy_wsgi_call *call, const struct sm_head *head, bool is_https, struct server *out) {
+static void find_server(struct smpy_wsgi_call *call, const struct sm_head *head, struct server *out) {
     int32_t port = -1;
     uint16_t local_port = 0;
     struct sm_str local = sm_exchange_local(call->exchange, &local_port);
@@ -110,7 +110,7 @@ static void find_server(struct smpy_wsgi_call *call, const struct sm_head *head,
     if (out->name.len == 0) {
         out->name = local.len > 0 ? local : SM_STR("localhost");
     }
-    out->port_len = sm_u64_dec(out->port, port >= 0 ? (uint64_t)port : is_https ? 443 : 80);
+    out->port_len = sm_u64_dec(out->port, port >= 0 ? (uint64_t)port : head->is_https ? 443 : 80);
 }
 
 // --- HTTP ---
@@ -122,7 +122,7 @@ static int put_remote_port(struct smpy_wsgi *wsgi, PyObject *env, uint16_t port)
 static int put_http(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head) {
     struct smpy_wsgi *wsgi = call->wsgi;
     struct server server;
-    find_server(call, head, false, &server);
+    find_server(call, head, &server);
     uint16_t peer_port = 0;
     struct sm_str peer = sm_exchange_peer(call->exchange, &peer_port);
     struct sm_str port = {server.port, server.port_len};
@@ -140,50 +140,31 @@ static int put_http(struct smpy_wsgi_call *call, PyObject *env, const struct sm_
 
 // --- CGI ---
 
-// What the front server must have sent and did not, or sent empty (nginx: server_name ""). 1, 0, or -1 with an
-// exception.
-static int is_missing(struct smpy_wsgi *wsgi, PyObject *env, enum smpy_wsgi_key key) {
-    PyObject *value = PyDict_GetItemWithError(env, wsgi->keys[key]);
-    return value == NULL ? (PyErr_Occurred() ? -1 : 1) : PyUnicode_GET_LENGTH(value) == 0;
-}
-
-static int put_missing(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head, bool is_https) {
+// What the front server must have sent and did not, or sent empty (nginx: server_name "").
+static int put_missing(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head) {
     struct smpy_wsgi *wsgi = call->wsgi;
-    int no_method = is_missing(wsgi, env, SMPY_WSGI_REQUEST_METHOD);
-    int no_protocol = is_missing(wsgi, env, SMPY_WSGI_SERVER_PROTOCOL);
-    int no_name = is_missing(wsgi, env, SMPY_WSGI_SERVER_NAME);
-    int no_port = is_missing(wsgi, env, SMPY_WSGI_SERVER_PORT);
-    if (no_method < 0 || no_protocol < 0 || no_name < 0 || no_port < 0 ||
-        (no_method && smpy_wsgi_put(wsgi, env, SMPY_WSGI_REQUEST_METHOD, SM_STR("GET")) < 0) ||
-        (no_protocol && smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_PROTOCOL, SM_STR("HTTP/1.0")) < 0)) {
+    if ((head->method.len == 0 && smpy_wsgi_put(wsgi, env, SMPY_WSGI_REQUEST_METHOD, SM_STR("GET")) < 0) ||
+        (head->protocol.len == 0 && smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_PROTOCOL, SM_STR("HTTP/1.0")) < 0)) {
         return -1;
     }
-    if (!no_name && !no_port) {
+    if (head->server_name.len > 0 && head->server_port.len > 0) {
         return 0;
     }
     struct server server;
-    find_server(call, head, is_https, &server);
+    find_server(call, head, &server);
     struct sm_str port = {server.port, server.port_len};
-    if (no_name && smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_NAME, server.name) < 0) {
+    if (head->server_name.len == 0 && smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_NAME, server.name) < 0) {
         return -1;
     }
-    return no_port ? smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_PORT, port) : 0;
+    return head->server_port.len > 0 ? 0 : smpy_wsgi_put(wsgi, env, SMPY_WSGI_SERVER_PORT, port);
 }
 
 static int put_cgi(struct smpy_wsgi_call *call, PyObject *env, const struct sm_head *head) {
     struct smpy_wsgi *wsgi = call->wsgi;
-    bool is_https = sm_head_is_https(head);
-    if (put_missing(call, env, head, is_https) < 0) {
+    if (put_missing(call, env, head) < 0) {
         return -1;
     }
-    // A front server sends CONTENT_TYPE for every request, empty where the client sent none.
-    if (head->content_type.len == 0) {
-        int has_type = PyDict_Contains(env, wsgi->content_type);
-        if (has_type < 0 || (has_type > 0 && PyDict_DelItem(env, wsgi->content_type) < 0)) {
-            return -1;
-        }
-    }
-    return is_https ? PyDict_SetItem(env, wsgi->keys[SMPY_WSGI_URL_SCHEME], wsgi->https) : 0;
+    return head->is_https ? PyDict_SetItem(env, wsgi->keys[SMPY_WSGI_URL_SCHEME], wsgi->https) : 0;
 }
 
 // --- trusted proxies ---
@@ -326,8 +307,7 @@ int smpy_wsgi_environ_init(struct smpy_wsgi *wsgi) {
         }
     }
     wsgi->https = PyUnicode_InternFromString("https");
-    wsgi->content_type = PyUnicode_InternFromString("CONTENT_TYPE");
-    if (wsgi->https == NULL || wsgi->content_type == NULL || smpy_wsgi_names_init(wsgi) < 0) {
+    if (wsgi->https == NULL || smpy_wsgi_names_init(wsgi) < 0) {
         return -1;
     }
     wsgi->past[1].plain = make_template(wsgi);
@@ -339,7 +319,6 @@ void smpy_wsgi_environ_deinit(struct smpy_wsgi *wsgi) {
     smpy_wsgi_names_deinit(wsgi);
     smpy_wsgi_past_deinit(&wsgi->past[0]);
     smpy_wsgi_past_deinit(&wsgi->past[1]);
-    Py_CLEAR(wsgi->content_type);
     Py_CLEAR(wsgi->https);
     for (size_t i = 0; i < SMPY_WSGI_KEY_COUNT; i++) {
         Py_CLEAR(wsgi->last[i]);

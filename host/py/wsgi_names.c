@@ -51,7 +51,7 @@ PyObject *smpy_wsgi_text(struct sm_str bytes) {
 
 bool smpy_wsgi_text_is(PyObject *text, struct sm_str bytes) {
     return (size_t)PyUnicode_GET_LENGTH(text) == bytes.len &&
-           (bytes.len == 0 || memcmp(PyUnicode_1BYTE_DATA(text), bytes.ptr, bytes.len) == 0);
+           sm_same((const char *)PyUnicode_1BYTE_DATA(text), bytes.ptr, bytes.len);
 }
 
 // --- names ---
@@ -127,7 +127,7 @@ static struct smpy_wsgi_name *place_of(struct smpy_wsgi *wsgi, struct sm_str nam
 }
 
 static bool is_name(const struct smpy_wsgi_name *place, enum sm_head_kind kind, struct sm_str name) {
-    return place->len == name.len && place->kind == kind && memcmp(place->text, name.ptr, name.len) == 0;
+    return place->len == name.len && place->kind == kind && sm_same(place->text, name.ptr, name.len);
 }
 
 static void forget(struct smpy_wsgi_name *place) {

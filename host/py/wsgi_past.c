@@ -38,14 +38,20 @@ int smpy_wsgi_put_seldom(struct smpy_wsgi *wsgi, const struct sm_head *head, PyO
 
 // --- the shape of a head ---
 
+// A front server sends CONTENT_TYPE with every request, empty where the client sent none: then it becomes no
+// variable.
+static bool is_no_type(const struct sm_head *head, struct sm_str label) {
+    return head->kind == SM_HEAD_CGI && head->content_type.len == 0 && sm_str_eq(label, SM_STR("CONTENT_TYPE"));
+}
+
 static bool has_shape(const struct smpy_wsgi_past *past, const struct sm_head *head) {
     const char *name = past->names;
-    if (past->whole == NULL || past->n_fields != head->n_fields) {
+    if (past->whole == NULL || past->n_fields != head->n_fields || past->has_type != (head->content_type.len > 0)) {
         return false;
     }
     for (uint32_t i = 0; i < head->n_fields; i++) {
         struct sm_str label = sm_field_label(head, i);
-        if (label.len != past->fields[i].name_len || memcmp(label.ptr, name, label.len) != 0) {
+        if (label.len != past->fields[i].name_len || !sm_same(label.ptr, name, label.len)) {
             return false;
         }
         name += label.len;
@@ -75,6 +81,13 @@ static uint32_t sum_of(const struct sm_head *head) {
 
 // --- remembering ---
 
+// Sets *key_out to a new reference, or to NULL where the field becomes no variable. -1 with an exception.
+static int find_key(struct smpy_wsgi *wsgi, const struct sm_head *head, uint32_t i, PyObject **key_out) {
+    struct sm_str label = sm_field_label(head, i);
+    *key_out = NULL;
+    return is_no_type(head, label) ? 0 : smpy_wsgi_key_of(wsgi, head->kind, label, key_out);
+}
+
 // Whether the head fits, and no two of its fields became one variable: `env` has a copy of `plain` and the fields.
 static bool can_remember(struct smpy_wsgi *wsgi, const struct smpy_wsgi_past *past, const struct sm_head *head,
                          PyObject *env) {
@@ -83,7 +96,7 @@ static bool can_remember(struct smpy_wsgi *wsgi, const struct smpy_wsgi_past *pa
     for (uint32_t i = 0; i < head->n_fields && i < SMPY_WSGI_PAST_FIELDS; i++) {
         PyObject *key = NULL;
         names_len += sm_field_label(head, i).len;
-        if (smpy_wsgi_key_of(wsgi, head->kind, sm_field_label(head, i), &key) < 0) {
+        if (find_key(wsgi, head, i, &key) < 0) {
             PyErr_Clear();
             return false;
         }
@@ -98,7 +111,7 @@ static bool can_remember(struct smpy_wsgi *wsgi, const struct smpy_wsgi_past *pa
 static int remember_field(struct smpy_wsgi *wsgi, struct smpy_wsgi_past *past, const struct sm_head *head,
                           uint32_t i) {
     PyObject *key = NULL;
-    if (smpy_wsgi_key_of(wsgi, head->kind, sm_field_label(head, i), &key) < 0) {
+    if (find_key(wsgi, head, i, &key) < 0) {
         return -1;
     }
     past->fields[i].key = key;
@@ -111,6 +124,7 @@ static int remember_field(struct smpy_wsgi *wsgi, struct smpy_wsgi_past *past, c
 static void remember(struct smpy_wsgi *wsgi, struct smpy_wsgi_past *past, const struct sm_head *head, PyObject *env) {
     char *name = past->names;
     forget_shape(past);
+    past->has_type = head->content_type.len > 0;
     past->whole = PyDict_Copy(env);
     int status = past->whole == NULL ? -1 : 0;
     for (uint32_t i = 0; status == 0 && i < head->n_fields; i++) {
@@ -166,7 +180,9 @@ PyObject *smpy_wsgi_past_environ(struct smpy_wsgi *wsgi, const struct sm_head *h
     }
     PyObject *env = PyDict_Copy(past->plain);
     for (uint32_t i = 0; env != NULL && i < head->n_fields; i++) {
-        if (smpy_wsgi_put_field(wsgi, env, head->kind, sm_field_label(head, i), sm_field_text(head, i)) < 0) {
+        struct sm_str label = sm_field_label(head, i);
+        if (!is_no_type(head, label) &&
+            smpy_wsgi_put_field(wsgi, env, head->kind, label, sm_field_text(head, i)) < 0) {
             Py_CLEAR(env);
         }
     }

@@ -14,7 +14,20 @@ from typing import Any
 import pytest
 
 from lib.daemon import Smiskd, run_smiskd
-from lib.fcgi import ABORT_REQUEST, END_REQUEST, KEEP_CONN, STDIN, FastCGI, begin, cgi_env, params, record, stream
+from lib.fcgi import (
+    ABORT_REQUEST,
+    END_REQUEST,
+    KEEP_CONN,
+    PARAMS,
+    STDIN,
+    FastCGI,
+    begin,
+    cgi_env,
+    encode_pairs,
+    params,
+    record,
+    stream,
+)
 from lib.http import Answer, RawHTTP, get
 
 BOTH = ("--workers", "1", "--http", "127.0.0.1:0", "--fastcgi", "127.0.0.1:0")
@@ -127,6 +140,70 @@ def test_scope_of_http_1_0_and_of_script_name(echo: Smiskd) -> None:
     with FastCGI(echo.fastcgi) as fcgi:
         scope = literals(fcgi.ask("/in", env={"SCRIPT_NAME": "/app", "REQUEST_URI": "/app/in"}).body)
     assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/app", "/app/in", b"/app/in")
+
+
+def test_scopes_take_nothing_from_the_ones_before(echo: Smiskd) -> None:
+    long = "X-" + "L" * 60
+    with RawHTTP(echo.http) as raw:
+        for turn in range(6):
+            value = ["one", "two", "w" * 300][turn // 2]
+            target = ["/a?q", "/b", "/c%20d?"][turn % 3]
+            fields = [f"X-Same: {value}", f"x-same: {turn}", f"{long}: {value}", "X_UNDER: u", "X-Gone: y"][
+                : 4 + turn % 2
+            ]
+            method = "GET" if turn % 3 else "POST"
+            scope = literals(raw.request(get(target, *fields, method=method)).body)
+            assert (
+                scope["headers"]
+                == [
+                    (b"host", b"test.example"),
+                    (b"x-same", value.encode()),
+                    (b"x-same", str(turn).encode()),
+                    (long.lower().encode(), value.encode()),
+                    (b"x_under", b"u"),
+                    (b"x-gone", b"y"),
+                ][: 5 + turn % 2]
+            )
+            path, _, query = target.partition("?")
+            assert (scope["method"], scope["raw_path"], scope["query_string"]) == (
+                method,
+                path.encode(),
+                query.encode(),
+            )
+            assert scope["server"] == ("127.0.0.1", echo.port)
+    for turn in range(6):
+        name = ["a.example", "b.example", "s" * 80 + ".example", ""][turn % 4]
+        env = {
+            "SERVER_NAME": name,
+            "SERVER_PORT": str(8000 + turn // 2),
+            "HTTP_X_SAME": str(turn // 2),
+            "HTTP_X_UNDER": "u",
+            f"HTTP_X_{'L' * 60}": str(turn),
+        }
+        with FastCGI(echo.fastcgi) as fcgi:
+            scope = literals(fcgi.ask("/", env=env).body)
+        assert scope["server"] == ((name, 8000 + turn // 2) if name else None)
+        headers = dict(scope["headers"])
+        assert headers[b"x-same"] == str(turn // 2).encode() and headers[long.lower().encode()] == str(turn).encode()
+        assert headers[b"x-under"] == b"u" and b"x_under" not in headers
+
+
+def test_a_parameter_that_comes_again_is_one_header_with_its_last_value(echo: Smiskd) -> None:
+    long = "HTTP_X_" + "L" * 60
+    again = [
+        ("HTTP_X_TWICE", "first"),
+        (long, "first"),
+        ("HTTP_X_ONCE", "1"),
+        ("HTTP_X_TWICE", "last"),
+        (long, "last"),
+    ]
+    block = encode_pairs([*cgi_env("GET", "/").items(), *again])
+    with FastCGI(echo.fastcgi) as fcgi:
+        fcgi.send(begin(1) + stream(PARAMS, 1, block) + stream(STDIN, 1, b""))
+        headers = literals(fcgi.reply().body)["headers"]
+    assert [value for name, value in headers if name == b"x-twice"] == [b"last"]
+    assert [value for name, value in headers if name == b"x-" + b"l" * 60] == [b"last"]
+    assert dict(headers)[b"x-once"] == b"1"
 
 
 @pytest.mark.parametrize("target", ["/app/in/it?q", "/in/it?q"])

@@ -197,6 +197,30 @@ static void test_format_of_unnamed_unix_socket_stays_in_bounds(void **state) {
     assert_string_equal(out, "unix:");
 }
 
+static void expect_host(struct sm_host *host, const char *text, const char *expected) {
+    struct sm_addr addr;
+    struct sm_peer peer;
+    assert_int_equal(sm_addr_parse(text, &addr), 0);
+    sm_peer_from(&peer, &addr);
+    struct sm_str said = sm_host_of(host, &peer);
+    assert_int_equal(said.len, strlen(expected));
+    assert_memory_equal(said.ptr, expected, said.len);
+}
+
+static void test_host_that_changes_is_written_anew(void **state) {
+    (void)state;
+    struct sm_host host = {0};
+    expect_host(&host, "192.0.2.7:5000", "192.0.2.7");
+    expect_host(&host, "192.0.2.7:5001", "192.0.2.7");
+    expect_host(&host, "192.0.2.8:5001", "192.0.2.8");
+    expect_host(&host, "[2001:db8::7]:1", "2001:db8::7");
+    expect_host(&host, "unix:/tmp/x", "");
+    expect_host(&host, "[2001:db8::7]:1", "2001:db8::7");
+    // The same first bytes in both families.
+    expect_host(&host, "[102:304::]:1", "102:304::");
+    expect_host(&host, "1.2.3.4:1", "1.2.3.4");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addr_parse_v4_fills_sockaddr),
@@ -214,6 +238,7 @@ int main(void) {
         cmocka_unit_test(test_peer_v4_in_v6_becomes_v4),
         cmocka_unit_test(test_peer_v4_compatible_stays_v6),
         cmocka_unit_test(test_format_of_unnamed_unix_socket_stays_in_bounds),
+        cmocka_unit_test(test_host_that_changes_is_written_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,89 @@ static void test_params_keep_the_callers_array(void **state) {
     assert_int_equal(head.kind, SM_HEAD_CGI);
 }
 
+// --- what a head keeps of its parameters (RFC 3875 4.1) ---
+
+struct block {
+    char data[512];
+    size_t len;
+    struct sm_field fields[8];
+    struct sm_head head;
+};
+
+// Pairs as "NAME=value", up to NULL.
+static enum sm_fcgi_params parse(struct block *block, const char *const *pairs) {
+    *block = (struct block){0};
+    block->head = (struct sm_head){.fields = block->fields, .max_fields = 8};
+    for (; *pairs != NULL; pairs++) {
+        size_t name_len = strcspn(*pairs, "=");
+        struct sm_str value = sm_str_from(*pairs + name_len + 1);
+        size_t used = sm_fcgi_pair_put(block->data + block->len, sizeof block->data - block->len,
+                                       (struct sm_str){*pairs, name_len}, value);
+        assert_true(used > 0);
+        block->len += used;
+    }
+    return sm_fcgi_params_parse(block->data, block->len, &block->head);
+}
+
+static void expect_https(bool expected, const char *one, const char *other) {
+    struct block block;
+    assert_int_equal(parse(&block, (const char *const[]){one, other, NULL}), SM_FCGI_PARAMS_OK);
+    assert_int_equal(block.head.is_https, expected);
+}
+
+static void test_params_say_whether_the_client_came_over_tls(void **state) {
+    (void)state;
+    expect_https(true, "HTTPS=on", NULL);
+    expect_https(true, "HTTPS=ON", NULL);
+    expect_https(true, "HTTPS=1", NULL);
+    expect_https(true, "REQUEST_SCHEME=https", NULL);
+    expect_https(true, "HTTPS=off", "REQUEST_SCHEME=HTTPS");
+    expect_https(false, "HTTPS=off", "REQUEST_SCHEME=http");
+    expect_https(false, "HTTPS=", "HTTP_HTTPS=on");
+    expect_https(false, "HTTPS=on", "HTTPS=off"); // the last counts
+    expect_https(false, "https=on", "XTTPS=on");
+}
+
+static void expect_span(const struct block *block, struct sm_span span, const char *expected) {
+    struct sm_str text = sm_span_in(span, block->data);
+    assert_int_equal(text.len, strlen(expected));
+    assert_memory_equal(text.ptr, expected, text.len);
+}
+
+static void test_params_keep_who_asked_whom(void **state) {
+    (void)state;
+    struct block block;
+    const char *const pairs[] = {"SERVER_NAME=a",     "SERVER_PORT=81", "REMOTE_ADDR=192.0.2.7", "REMOTE_PORT=5000",
+                                 "SERVER_NAME=b.net", "SERVER_ADDR=c",  "REMOTE_USER=d",         NULL};
+    assert_int_equal(parse(&block, pairs), SM_FCGI_PARAMS_OK);
+    expect_span(&block, block.head.server_name, "b.net");
+    expect_span(&block, block.head.server_port, "81");
+    expect_span(&block, block.head.remote_addr, "192.0.2.7");
+    expect_span(&block, block.head.remote_port, "5000");
+    assert_int_equal(block.head.n_fields, 7);
+}
+
+// Lengths of 0 are NUL bytes too, and no harm; any other place for one is.
+static void test_params_with_a_nul_anywhere_are_refused(void **state) {
+    (void)state;
+    const char *const pairs[] = {"CONTENT_TYPE=", "QUERY_STRING=", "PATH_INFO=/x", "EMPTY=", "LAST=y", NULL};
+    struct block block;
+    assert_int_equal(parse(&block, pairs), SM_FCGI_PARAMS_OK);
+    size_t off = 0;
+    struct sm_str name;
+    struct sm_str value;
+    while (sm_fcgi_pair_next(block.data, block.len, &off, &name, &value) == 1) {
+        for (size_t i = 0; i < name.len + value.len; i++) {
+            char *at = block.data + (name.ptr - block.data) + i;
+            char kept = *at;
+            *at = '\0';
+            assert_int_equal(sm_fcgi_params_parse(block.data, block.len, &block.head), SM_FCGI_PARAMS_BAD_BYTES);
+            *at = kept;
+        }
+    }
+    assert_int_equal(off, block.len);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_put_header_writes_big_endian),
@@ -197,6 +280,9 @@ int main(void) {
         cmocka_unit_test(test_reader_reports_content_where_it_lies),
         cmocka_unit_test(test_reader_keeps_nothing_of_a_record_reported_whole),
         cmocka_unit_test(test_params_keep_the_callers_array),
+        cmocka_unit_test(test_params_say_whether_the_client_came_over_tls),
+        cmocka_unit_test(test_params_keep_who_asked_whom),
+        cmocka_unit_test(test_params_with_a_nul_anywhere_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
