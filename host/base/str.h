@@ -61,13 +61,33 @@ static inline char sm_ascii_lower(char c) {
     return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
 }
 
+// Eight characters in lower case. Adding carries into a byte's top bit when its low seven bits are 'A' or more, and
+// again when they are more than 'Z'; what is not ASCII is left alone.
+static inline uint64_t sm_ascii_lower8(uint64_t text) {
+    uint64_t low = text & UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint64_t from_a = low + UINT64_C(0x3f3f3f3f3f3f3f3f);
+    uint64_t past_z = low + UINT64_C(0x2525252525252525);
+    uint64_t is_upper = (from_a ^ past_z) & ~text & UINT64_C(0x8080808080808080);
+    return text | is_upper >> 2;
+}
+
 // Compares without regard to ASCII case (RFC 9110 5.1: field names are case-insensitive).
 static inline bool sm_str_ieq(struct sm_str a, struct sm_str b) {
+    uint64_t one = 0;
+    uint64_t other = 0;
+    size_t at = 0;
     if (a.len != b.len) {
         return false;
     }
-    for (size_t i = 0; i < a.len; i++) {
-        if (sm_ascii_lower(a.ptr[i]) != sm_ascii_lower(b.ptr[i])) {
+    for (; at + sizeof one <= a.len; at += sizeof one) {
+        memcpy(&one, a.ptr + at, sizeof one);
+        memcpy(&other, b.ptr + at, sizeof other);
+        if (sm_ascii_lower8(one) != sm_ascii_lower8(other)) {
+            return false;
+        }
+    }
+    for (; at < a.len; at++) {
+        if (sm_ascii_lower(a.ptr[at]) != sm_ascii_lower(b.ptr[at])) {
             return false;
         }
     }

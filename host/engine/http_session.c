@@ -68,6 +68,7 @@ static bool sm_http_head(struct sm_http_session *session, const char *head, size
         }
     }
     exchange->head.base = exchange->block.data;
+    exchange->head.is_https = session->base.is_tls;
     exchange->can_upgrade = session->parser.minor >= 1;
     bool has_body = session->parser.chunked || exchange->head.content_length > 0;
     if (!has_body) {

@@ -109,6 +109,7 @@ struct sm_session {
     struct sm_peer local;
     bool knows_local; // `local` was asked for and found, or a PROXY header said it
     bool proxied;     // a PROXY header said both
+    bool is_tls;      // ... and that the client came over TLS
     bool trusted;     // the client's word counts: Forwarded, X-Forwarded-*
     bool greets;      // a PROXY header may be the first to come
 };

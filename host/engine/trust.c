@@ -117,6 +117,7 @@ static void sm_trust_obey(struct sm_session *session, const struct sm_proxy *pro
         session->client = sm_trust_peer(&proxy->from, proxy->from_port);
         session->local = sm_trust_peer(&proxy->to, proxy->to_port);
         session->proxied = session->knows_local = true;
+        session->is_tls = proxy->is_tls;
         session->trusted = sm_trust_has(&session->engine->trust, &session->client);
     } else {
         session->trusted = proxy->kind == SM_PROXY_LOCAL;

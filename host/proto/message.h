@@ -36,6 +36,6 @@ struct sm_head {
     struct sm_span content_type;
     struct sm_span server_name, server_port, remote_addr, remote_port; // CGI: what the front server says of itself,
                                                                        // and of its client
-    bool is_https;          // CGI: HTTPS is on or 1, or REQUEST_SCHEME https: the client came over TLS
+    bool is_https;          // the client came over TLS: HTTPS is on or 1, REQUEST_SCHEME https, or PROXY said so
     int64_t content_length; // bytes; -1: not given
 };

@@ -6,7 +6,7 @@
 #include "base/num.h"
 
 // 2.1: the longest line, CRLF included. 2.2: signature, version and command, family, length.
-enum { V1_MAX = 107, V2_HEAD = 16, TLV_HEAD = 3 };
+enum { V1_MAX = 107, V2_HEAD = 16, TLV_HEAD = 3, TYPE_SSL = 0x20, SSL_MIN = 5, CLIENT_SSL = 1 };
 
 static const struct sm_str v1_start = {"PROXY ", 6};
 static const struct sm_str v2_start = {"\r\n\r\n\0\r\nQUIT\n", 12};
@@ -97,13 +97,19 @@ static uint16_t big_endian(const char *bytes) {
     return (uint16_t)((uint8_t)bytes[0] << 8 | (uint8_t)bytes[1]);
 }
 
+// The value of PP2_TYPE_SSL begins with a byte of flags and four bytes of the certificate's verdict.
+static bool says_tls(const char *tlv, size_t len) {
+    return (uint8_t)tlv[0] == TYPE_SSL && len >= TLV_HEAD + SSL_MIN && (tlv[TLV_HEAD] & CLIENT_SSL) != 0;
+}
+
 // 2.2.1 and following: whatever their types are, their lengths must fill the block.
-static bool tlvs_fit(const char *ptr, size_t len) {
+static bool take_tlvs(const char *ptr, size_t len, struct sm_proxy *proxy) {
     while (len >= TLV_HEAD) {
         size_t used = TLV_HEAD + (size_t)big_endian(ptr + 1);
         if (used > len) {
             return false;
         }
+        proxy->is_tls = proxy->is_tls || says_tls(ptr, used);
         ptr += used;
         len -= used;
     }
@@ -115,7 +121,7 @@ static enum sm_proxy_outcome parse_block(const char *block, size_t block_len, ui
                                          struct sm_proxy *proxy) {
     size_t ip_len = version == 4 ? 4 : 16;
     size_t used = 2 * ip_len + 4;
-    if (!tlvs_fit(block + used, block_len - used)) {
+    if (!take_tlvs(block + used, block_len - used, proxy)) {
         return refuse(proxy, "the lengths of its extensions do not add up");
     }
     sm_ip_from(version, (const uint8_t *)block, &proxy->from);

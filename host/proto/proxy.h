@@ -23,8 +23,10 @@ struct sm_proxy {
     size_t len; // bytes of the header, at most 16 + 65535
     struct sm_ip from, to;
     uint16_t from_port, to_port;
+    bool is_tls;        // the client came over TLS (PP2_TYPE_SSL)
     const char *reason; // static text for the log
 };
 
-// Looks at data[0, len), which begins with the connection's first byte. Extensions (TLVs) are checked and skipped.
+// Looks at data[0, len), which begins with the connection's first byte. Of extensions (TLVs) only PP2_TYPE_SSL is
+// read; the others are checked and skipped.
 enum sm_proxy_outcome sm_proxy_parse(const char *data, size_t len, struct sm_proxy *proxy_out);

@@ -240,7 +240,7 @@ static int put_forwarded_peer(PyObject *env, struct smpy_request *request) {
     return drop(env, "REMOTE_PORT") < 0 ? -1 : put_peer(env, request);
 }
 
-static int put_forwarded_scheme(PyObject *env, bool is_https) {
+static int put_scheme(PyObject *env, bool is_https) {
     if (put_text(env, "REQUEST_SCHEME", is_https ? SM_STR("https") : SM_STR("http")) < 0) {
         return -1;
     }
@@ -266,10 +266,13 @@ PyObject *smpy_build_env(struct smpy_request *request) {
     if (env == NULL) {
         return NULL;
     }
+    bool is_https = request->ops->is_https(request->source);
     int status = head->kind == SM_HEAD_HTTP ? env_from_http(env, request) : env_from_cgi(env, head);
+    if (status == 0 && head->kind == SM_HEAD_HTTP && is_https) {
+        status = put_scheme(env, true);
+    }
     if (status == 0 && request->ops->is_forwarded(request->source)) {
-        bool is_https = request->ops->is_https(request->source);
-        status = put_forwarded_peer(env, request) < 0 || put_forwarded_scheme(env, is_https) < 0 ||
+        status = put_forwarded_peer(env, request) < 0 || put_scheme(env, is_https) < 0 ||
                          put_forwarded_server(env, request, is_https) < 0
                      ? -1
                      : 0;

@@ -113,6 +113,35 @@ static void find_server(struct smpy_wsgi_call *call, const struct sm_head *head,
     out->port_len = sm_u64_dec(out->port, port >= 0 ? (uint64_t)port : head->is_https ? 443 : 80);
 }
 
+// --- the scheme ---
+
+// Sets a variable that seldom needs to be set; `value` NULL: takes it away.
+static int put_named(PyObject *env, const char *name, PyObject *value) {
+    if (value != NULL) {
+        return PyDict_SetItemString(env, name, value);
+    }
+    int status = PyDict_DelItemString(env, name);
+    if (status < 0 && PyErr_ExceptionMatches(PyExc_KeyError)) {
+        PyErr_Clear();
+        return 0;
+    }
+    return status;
+}
+
+static int put_scheme(struct smpy_wsgi *wsgi, PyObject *env, bool is_https) {
+    PyObject *http = PyUnicode_InternFromString("http");
+    PyObject *on = PyUnicode_InternFromString("on");
+    int status = http == NULL || on == NULL ||
+                         PyDict_SetItem(env, wsgi->keys[SMPY_WSGI_URL_SCHEME], is_https ? wsgi->https : http) < 0 ||
+                         put_named(env, "REQUEST_SCHEME", is_https ? wsgi->https : http) < 0 ||
+                         put_named(env, "HTTPS", is_https ? on : NULL) < 0
+                     ? -1
+                     : 0;
+    Py_XDECREF(on);
+    Py_XDECREF(http);
+    return status;
+}
+
 // --- HTTP ---
 
 static int put_remote_port(struct smpy_wsgi *wsgi, PyObject *env, uint16_t port) {
@@ -135,7 +164,7 @@ static int put_http(struct smpy_wsgi_call *call, PyObject *env, const struct sm_
         smpy_wsgi_put(wsgi, env, SMPY_WSGI_QUERY_STRING, sm_head_text(head, head->query)) < 0) {
         return -1;
     }
-    return put_remote_port(wsgi, env, peer_port);
+    return head->is_https && put_scheme(wsgi, env, true) < 0 ? -1 : put_remote_port(wsgi, env, peer_port);
 }
 
 // --- CGI ---
@@ -169,37 +198,10 @@ static int put_cgi(struct smpy_wsgi_call *call, PyObject *env, const struct sm_h
 
 // --- trusted proxies ---
 
-// Sets a variable that seldom needs to be set; `value` NULL: takes it away.
-static int put_named(PyObject *env, const char *name, PyObject *value) {
-    if (value != NULL) {
-        return PyDict_SetItemString(env, name, value);
-    }
-    int status = PyDict_DelItemString(env, name);
-    if (status < 0 && PyErr_ExceptionMatches(PyExc_KeyError)) {
-        PyErr_Clear();
-        return 0;
-    }
-    return status;
-}
-
 static int put_host(PyObject *env, struct sm_str host) {
     PyObject *text = PyUnicode_DecodeLatin1(host.ptr, (Py_ssize_t)host.len, NULL);
     int status = text == NULL ? -1 : put_named(env, "HTTP_HOST", text);
     Py_XDECREF(text);
-    return status;
-}
-
-static int put_forwarded_scheme(struct smpy_wsgi *wsgi, PyObject *env, bool is_https) {
-    PyObject *http = PyUnicode_InternFromString("http");
-    PyObject *on = PyUnicode_InternFromString("on");
-    int status = http == NULL || on == NULL ||
-                         PyDict_SetItem(env, wsgi->keys[SMPY_WSGI_URL_SCHEME], is_https ? wsgi->https : http) < 0 ||
-                         put_named(env, "REQUEST_SCHEME", is_https ? wsgi->https : http) < 0 ||
-                         put_named(env, "HTTPS", is_https ? on : NULL) < 0
-                     ? -1
-                     : 0;
-    Py_XDECREF(on);
-    Py_XDECREF(http);
     return status;
 }
 
@@ -212,7 +214,7 @@ static int put_forwarded(struct smpy_wsgi_call *call, PyObject *env, const struc
     int32_t port = -1;
     struct sm_str name = sm_authority_split(host.len > 0 ? host : sm_head_text(head, head->host), &port);
     if (put_named(env, "REMOTE_PORT", NULL) < 0 || smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_REMOTE_ADDR, peer) < 0 ||
-        put_remote_port(call->wsgi, env, peer_port) < 0 || put_forwarded_scheme(call->wsgi, env, is_https) < 0) {
+        put_remote_port(call->wsgi, env, peer_port) < 0 || put_scheme(call->wsgi, env, is_https) < 0) {
         return -1;
     }
     if ((name.len > 0 && smpy_wsgi_put(call->wsgi, env, SMPY_WSGI_SERVER_NAME, name) < 0) ||

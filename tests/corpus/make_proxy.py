@@ -98,6 +98,16 @@ CASES: dict[str, tuple[bytes, str, str]] = {
         "2.2.7: extensions are skipped, the empty one and the unknown one too.",
         SAID4 + " x",
     ),
+    "valid/v2_tcp4_tls": (
+        v2(PROXY, TCP4, B4 + tlv(4, b"") + tlv(0x20, b"\x01\0\0\0\0" + tlv(0x21, b"TLSv1.3"))) + b"x",
+        "2.2.6: PP2_TYPE_SSL with PP2_CLIENT_SSL: the client came over TLS.",
+        SAID4.replace("443", "443 tls") + " x",
+    ),
+    "valid/v2_tcp4_tls_not": (
+        v2(PROXY, TCP4, B4 + tlv(0x20, b"\xfe\0\0\0\0") + tlv(0x20, b"\x01\0\0\0")) + b"x",
+        "2.2.6: without PP2_CLIENT_SSL, and too short to say so.",
+        SAID4 + " x",
+    ),
     "valid/v2_local": (v2(LOCAL, UNSPEC) + b"x", "2.2: a health check.", "local\nrest x"),
     "valid/v2_local_with_block": (
         v2(LOCAL, 0xFF, b"\x07") + b"x",

@@ -309,9 +309,10 @@ def _haproxy(front: Front, upstream: Address, replace: Mapping[str, str] | None 
     _haproxy_site(front, example("haproxy/haproxy.cfg", values))
 
 
-def _haproxy_passing(front: Front, upstream: Address, mode: str, server: str, *rules: str) -> None:
+def _haproxy_passing(front: Front, upstream: Address, mode: str, server: str, *rules: str, bind: str = "") -> None:
     """Connections (tcp) or requests (http) passed on to a smiskd that speaks HTTP."""
-    lines = [f"mode {mode}", f"bind 127.0.0.1:{front.port}", *rules, f"server one {_where(upstream)} {server}"]
+    listener = f"bind 127.0.0.1:{front.port} {bind}".rstrip()
+    lines = [f"mode {mode}", listener, *rules, f"server one {_where(upstream)} {server}"]
     _haproxy_site(front, "listen web\n" + "".join(f"    {line}\n" for line in lines))
 
 
@@ -323,6 +324,19 @@ def _haproxy_send_proxy_v2(front: Front, upstream: Address) -> None:
     _haproxy_passing(
         front, upstream, "tcp", "send-proxy-v2 proxy-v2-options unique-id,crc32c", "unique-id-format %rt"
     )
+
+
+def _haproxy_tls(front: Front, upstream: Address) -> None:
+    """TLS ends here, with a certificate of its own making."""
+    pem = front.write("front.pem", "")
+    subprocess.run(
+        [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "1", "-subj", "/CN=test.example", "-keyout", str(pem), "-out", f"{pem}.crt"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    pem.write_bytes(pem.read_bytes() + Path(f"{pem}.crt").read_bytes())
+    _haproxy_passing(front, upstream, "tcp", "send-proxy-v2-ssl", bind=f"ssl crt {pem}")
 
 
 def _haproxy_forwarded(front: Front, upstream: Address) -> None:
@@ -354,5 +368,6 @@ STARTERS = {
     "haproxy-stock": _haproxy_stock,
     "haproxy-send-proxy": _haproxy_send_proxy,
     "haproxy-send-proxy-v2": _haproxy_send_proxy_v2,
+    "haproxy-tls": _haproxy_tls,
     "haproxy-forwarded": _haproxy_forwarded,
 }

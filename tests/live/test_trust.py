@@ -5,6 +5,7 @@ Clients come from 127.0.0.2 where they must be told from the proxies, which conn
 """
 
 import json
+import ssl
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -352,6 +353,26 @@ def test_haproxy_send_proxy_names_the_client(smiskd: Start, front: Callable[...,
     daemon = trusting(smiskd, "127.0.0.1")
     said = ask(front(kind, daemon.http).address, *SPOOFED, source=CLIENT)
     assert (said["remote_addr"], said["url"]) == (CLIENT, ["http", "test.example", 0])
+
+
+@pytest.mark.parametrize("app", ["origin", "origin_asgi", "wsgi_echo:application"])
+def test_haproxy_that_ends_tls_says_so(smiskd: Start, front: Callable[..., Front], app: str) -> None:
+    daemon = trusting(smiskd, "127.0.0.1", app=app)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    server = front("haproxy-tls", daemon.http)
+    with RawHTTP(server.address, source=CLIENT) as raw:
+        raw.sock = context.wrap_socket(raw.sock)
+        for _ in range(2):  # each request of the connection
+            said = json.loads(raw.request(get("/environ", *SPOOFED)).body)
+            if app == "origin":
+                assert (said["remote_addr"], said["url"]) == (CLIENT, ["https", "test.example", 0])
+                assert (said["env"]["REQUEST_SCHEME"], said["env"]["HTTPS"]) == ("https", "on")
+            elif app == "origin_asgi":
+                assert (said["client"][0], said["scheme"]) == (CLIENT, "https")
+            else:
+                assert (said["REMOTE_ADDR"], said["HTTPS"], said["REQUEST_SCHEME"]) == (CLIENT, "on", "https")
+                assert said["wsgi.url_scheme"] == "https"
 
 
 def test_haproxy_forwarded_names_client_scheme_and_host(smiskd: Start, front: Callable[..., Front]) -> None:

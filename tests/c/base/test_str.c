@@ -57,10 +57,36 @@ static void test_eq_tells_lengths_apart_and_takes_nothing_for_empty(void **state
     assert_true(sm_str_eq(SM_STR("HTTP_HOST"), SM_STR("HTTP_HOST")));
 }
 
+static bool is_letter(int c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// Two strings that differ in one byte are the same exactly when that byte is one letter in two cases.
+static void test_ieq_of_every_two_bytes_at_every_place(void **state) {
+    (void)state;
+    for (size_t len = 1; len <= 17; len += 4) {
+        for (size_t at = 0; at < len; at++) {
+            char one[LONGEST];
+            char other[LONGEST];
+            fill(one);
+            fill(other);
+            for (int a = 0; a < 256; a++) {
+                for (int b = 0; b < 256; b++) {
+                    one[at] = (char)a;
+                    other[at] = (char)b;
+                    bool expected = a == b || (is_letter(a) && (a ^ b) == 0x20);
+                    assert_int_equal(sm_str_ieq((struct sm_str){one, len}, (struct sm_str){other, len}), expected);
+                }
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_of_equal_bytes_reads_nothing_behind_them),
         cmocka_unit_test(test_same_sees_one_other_byte_wherever_it_is),
+        cmocka_unit_test(test_ieq_of_every_two_bytes_at_every_place),
         cmocka_unit_test(test_eq_tells_lengths_apart_and_takes_nothing_for_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static void dump_proxy(const struct sm_proxy *proxy, struct dump *out) {
         dump_ip(out, &proxy->from);
         dump_printf(out, " %u ", proxy->from_port);
         dump_ip(out, &proxy->to);
-        dump_printf(out, " %u", proxy->to_port);
+        dump_printf(out, " %u%s", proxy->to_port, proxy->is_tls ? " tls" : "");
     }
     dump_printf(out, "\n");
 }
