@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Session data as bytes: JSON unless something else is asked for by name, and an envelope for what is stored.
+
+The envelope names the codec and has a checksum: what was cut off, damaged, or written by another codec is never
+decoded. So nobody who can only write into a store brings a pickle to a program that did not ask for pickles.
+"""
+
+from __future__ import annotations
+
+import json
+from zlib import crc32
+
+from smisk.core.sessions import InvalidSessionError, SessionDataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Codec(Protocol):
+        """`name`: letters and digits. `encode` raises SessionDataError, `decode` anything, for what it does not know."""
+
+        name: str
+
+        def encode(self, data: Any) -> bytes: ...
+
+        def decode(self, data: bytes) -> Any: ...
+
+        def same(self, one: Any, other: Any) -> bool: ...
+
+
+__all__ = ["Codec", "JSONCodec", "MsgpackCodec", "PickleCodec", "get_codec", "seal", "unseal"]
+
+_MAX_DEPTH = 200  # far below what the decoders can take, however deep the stack is that they start from
+_CONTAINERS = (dict, list, tuple)
+
+
+class JSONCodec:
+    """What JSON knows: text, numbers, True, False, None, lists, dicts with keys of text. A tuple comes back as a list."""
+
+    name = "json"
+
+    _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+    _decoder = json.JSONDecoder()
+
+    def encode(self, data: Any) -> bytes:
+        """SessionDataError names what is in the way: a type, a key, a depth, a number without a value."""
+        try:
+            text = self._encoder.encode(data)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _refusal(self.name, error) from error
+        _check(data, (str,), self.name)
+        return text.encode("ascii")
+
+    def decode(self, data: bytes) -> Any:
+        return self._decoder.decode(data.decode("ascii"))
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Whether both are kept alike; 1, 1.0 and True are not."""
+        return self._encoder.encode(one) == self._encoder.encode(other)
+
+
+class MsgpackCodec:
+    """As JSON, and bytes, dates with a time zone, and keys that are numbers or bytes. Needs `smisk[msgpack]`."""
+
+    name = "msgpack"
+
+    def __init__(self) -> None:
+        try:
+            import msgpack  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise ImportError("the session codec 'msgpack' needs msgpack: pip install 'smisk[msgpack]'") from error
+        self._msgpack = msgpack
+
+    def encode(self, data: Any) -> bytes:
+        """SessionDataError names what is in the way."""
+        try:
+            packed: bytes = self._msgpack.packb(data, datetime=True, unicode_errors="surrogatepass")
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise _refusal(self.name, error) from error
+        _check(data, (str, int, float, bytes), self.name)
+        return packed
+
+    def decode(self, data: bytes) -> Any:
+        return self._msgpack.unpackb(data, strict_map_key=False, timestamp=3, unicode_errors="surrogatepass")
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Whether both are kept alike; 1, 1.0 and True are not."""
+        return self.encode(one) == self.encode(other)
+
+
+class PickleCodec:
+    """Any object that can be pickled. Whoever can write into the store can then run code in the application."""
+
+    name = "pickle"
+
+    def encode(self, data: Any) -> bytes:
+        """SessionDataError names what is in the way."""
+        import pickle
+
+        try:
+            return pickle.dumps(data, 4)
+        except Exception as error:  # __reduce__ and __getstate__ are the application's
+            raise _refusal(self.name, error) from error
+
+    def decode(self, data: bytes) -> Any:
+        import pickle
+
+        return pickle.loads(data)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Whether both are equal. Equal objects may pickle differently, and objects without equality alike."""
+        return (type(one) is type(other) and bool(one == other)) or self.encode(one) == self.encode(other)
+
+
+_makers: dict[str, type[JSONCodec | MsgpackCodec | PickleCodec]] = {
+    "json": JSONCodec,
+    "msgpack": MsgpackCodec,
+    "pickle": PickleCodec,
+}
+_made: dict[str, Codec] = {}
+
+
+def get_codec(codec: str | Codec) -> Codec:
+    """The codec of that name; an object is returned as it is. ValueError for an unknown name, ImportError."""
+    if not isinstance(codec, str):
+        return codec
+    found = _made.get(codec)
+    if found is None:
+        if codec not in _makers:
+            raise ValueError(f"unknown session codec {codec!r}: {', '.join(_makers)}")
+        found = _made[codec] = _makers[codec]()
+    return found
+
+
+def seal(data: Any, codec: str | Codec, max_size: int) -> bytes:
+    """The data in an envelope. SessionDataError if they cannot be encoded, or into `max_size` bytes."""
+    codec = get_codec(codec)
+    body = codec.encode(data)
+    if len(body) > max_size:
+        raise SessionDataError(f"session data are {len(body)} bytes, max_size is {max_size}")
+    return b"smisk1 %b %08x\n%b" % (codec.name.encode("ascii"), crc32(body), body)
+
+
+def unseal(sealed: bytes, codec: str | Codec) -> Any:
+    """The data out of their envelope. InvalidSessionError: damaged, or not of this codec."""
+    codec = get_codec(codec)
+    head, _, body = sealed.partition(b"\n")
+    if head != b"smisk1 %b %08x" % (codec.name.encode("ascii"), crc32(body)):
+        raise InvalidSessionError("invalid session data")
+    try:
+        return codec.decode(body)
+    except Exception as error:  # a pickle may name classes that are gone, and raise what they raise
+        raise InvalidSessionError(f"invalid session data: {error}") from error
+
+
+def _refusal(name: str, error: Exception) -> SessionDataError:
+    advice = {"json": "; the codecs 'msgpack' and 'pickle' know more types", "msgpack": "; 'pickle' knows more types"}
+    return SessionDataError(f"session data cannot be kept as {name}: {error}{advice.get(name, '')}")
+
+
+def _check(data: Any, keys: tuple[type, ...], name: str) -> None:
+    """Refuses keys that would come back as others, or not at all, and depths that would not come back."""
+    level = [data] if isinstance(data, _CONTAINERS) else []
+    for _ in range(_MAX_DEPTH):
+        if not level:
+            return
+        for value in level:
+            if isinstance(value, dict):
+                for key in value:
+                    if not isinstance(key, keys):
+                        raise _refusal(name, TypeError(f"the key {key!r} of a dict is {type(key).__name__}"))
+        level = [item for value in level for item in _items(value) if isinstance(item, _CONTAINERS)]
+    raise _refusal(name, ValueError(f"nested deeper than {_MAX_DEPTH}"))
+
+
+def _items(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""Sessions as files: one each, in private folders, replaced whole and under a lock.
+
+A session's file lies in one of 1,024 folders, named after the first two characters of its id; a folder is also the
+lock of what is in it. Readers need none, for a file never changes: a new one takes its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import re
+import stat
+import time
+
+from smisk.core.sessions import InvalidSessionError, SessionStore, SessionStoreError, check_positive
+
+from .codec import seal, unseal
+from .folder import lock, open_folder, opened, private_folder, replace_file, try_lock, unlink
+from .ids import ID_LENGTH, check_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .codec import Codec
+
+__all__ = ["FileSessionStore"]
+
+_SHARD = 2  # characters of the id
+_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+_SHARDS = len(_ALPHABET) ** _SHARD
+_is_ours = re.compile(rf"[0-9a-v]{{{ID_LENGTH - _SHARD}}}(\.new)?").fullmatch
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ENVELOPE = 64  # bytes at most
+
+
+class FileSessionStore(SessionStore):
+    """Keeps each session in a file of its own, for the processes of one machine.
+
+    `file_prefix`: what the path of each file begins with; a folder with a slash at its end, or a folder and the
+    beginning of a name. `gc_probability`: of a read also sweeping, that is looking for expired sessions in
+    `sweep_folders` of the 1,024 folders, at `sweep_files` files at most in each. `lock_timeout`: seconds to wait for
+    other processes before SessionStoreError.
+    """
+
+    gc_probability: float = 0.1
+    lock_timeout: float = 5.0
+    sweep_folders: int = 4
+    sweep_files: int = 64
+
+    def __init__(
+        self,
+        file_prefix: str | os.PathLike[str] | None = None,
+        *,
+        ttl: float | None = None,
+        name: str | None = None,
+        codec: str | Codec | None = None,
+        max_size: int | None = None,
+        gc_probability: float | None = None,
+        lock_timeout: float | None = None,
+    ) -> None:
+        """Touches no file. `file_prefix` is a folder of this user's own in the system's temporary one by default."""
+        super().__init__(ttl=ttl, name=name, codec=codec, max_size=max_size)
+        self.file_prefix: str = f"{private_folder()}/" if file_prefix is None else os.fspath(file_prefix)
+        if gc_probability is not None:
+            self.gc_probability = gc_probability
+        if lock_timeout is not None:
+            check_positive("lock_timeout", lock_timeout)
+            self.lock_timeout = lock_timeout
+        self._cursor = random.randrange(_SHARDS)
+
+    def path(self, sid: str) -> str:
+        """Where the data of a session are. InvalidSessionError if that is no id, TypeError if it is no text."""
+        return "/".join(self._place(sid))
+
+    def read(self, sid: str) -> Any:
+        """The data. InvalidSessionError: `no data`, `data too old`, `invalid session data`; the file is then removed."""
+        folder, name = self._place(sid)
+        if random.random() < self.gc_probability:
+            self.sweep()
+        try:
+            fd = open_folder(folder)
+        except FileNotFoundError:
+            raise InvalidSessionError("no data") from None
+        with opened(fd):
+            try:
+                return self._load(fd, name)
+            except FileNotFoundError:
+                raise InvalidSessionError("no data") from None
+            except InvalidSessionError:
+                self._bury(fd, name)
+                raise
+
+    def write(self, sid: str, data: Any) -> None:
+        """Replaces the file. SessionDataError, SessionStoreError leave it as it was."""
+        folder, name = self._place(sid)
+        with lock(folder, self.lock_timeout) as fd:
+            self._store(fd, name, data)
+
+    def refresh(self, sid: str) -> None:
+        """Makes the file younger."""
+        folder, name = self._place(sid)
+        with contextlib.suppress(FileNotFoundError), opened(open_folder(folder)) as fd:
+            os.utime(name, dir_fd=fd, follow_symlinks=False)
+
+    def destroy(self, sid: str) -> None:
+        """Removes the file, if there is one."""
+        folder, name = self._place(sid)
+        with contextlib.suppress(FileNotFoundError), lock(folder, self.lock_timeout, make=False) as fd:
+            unlink(fd, name)
+
+    def update(self, sid: str, merge: Callable[[Any], Any]) -> Any:
+        """Replaces the data by `merge(data)` under the lock, and returns them; None is no session, before and after."""
+        folder, name = self._place(sid)
+        with lock(folder, self.lock_timeout) as fd:
+            try:
+                held = self._load(fd, name)
+            except (FileNotFoundError, InvalidSessionError):
+                held = None
+            data = merge(held)
+            if data is None:
+                unlink(fd, name)
+            else:
+                self._store(fd, name, data)
+            return data
+
+    def sweep(self, folders: int | None = None, files: int | None = None) -> int:
+        """Removes expired sessions from the next `folders` folders, and returns how many.
+
+        Looks at `files` files at most in each. `sweep_folders` and `sweep_files` if not given. Nothing is removed but
+        files named as this store names them; a folder that is in use is left for another time.
+        """
+        count = 0
+        for _ in range(self.sweep_folders if folders is None else min(folders, _SHARDS)):
+            self._cursor = (self._cursor + 1) % _SHARDS
+            shard = _ALPHABET[self._cursor // len(_ALPHABET)] + _ALPHABET[self._cursor % len(_ALPHABET)]
+            count += self._sweep_folder(self.file_prefix + shard, self.sweep_files if files is None else files)
+        return count
+
+    def _place(self, sid: str) -> tuple[str, str]:
+        """Folder and name of a session's file."""
+        check_id(sid)
+        return self.file_prefix + sid[:_SHARD], sid[_SHARD:]
+
+    def _load(self, fd: int, name: str) -> Any:
+        """The data of a file of the folder `fd`. FileNotFoundError, InvalidSessionError, SessionStoreError."""
+        try:
+            with opened(os.open(name, _FILE, dir_fd=fd)) as file:
+                found = os.fstat(file)
+                if not stat.S_ISREG(found.st_mode):
+                    raise InvalidSessionError("invalid session data")
+                if self._is_old(found):
+                    raise InvalidSessionError("data too old")
+                if found.st_size > self.max_size + _ENVELOPE:
+                    raise InvalidSessionError("invalid session data")
+                return unseal(os.read(file, found.st_size), self.codec)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise SessionStoreError(error.errno, f"session file: {error.strerror}", name) from error
+
+    def _store(self, fd: int, name: str, data: Any) -> None:
+        sealed = seal(data, self.codec, self.max_size)
+        try:
+            replace_file(fd, name, sealed)
+        except OSError as error:
+            raise SessionStoreError(error.errno, f"session file: {error.strerror}", name) from error
+
+    def _is_old(self, found: os.stat_result) -> bool:
+        return found.st_mtime < time.time() - self.ttl
+
+    def _bury(self, fd: int, name: str) -> None:
+        """Removes a file that is too old or unreadable, unless somebody has just written it anew or is about to."""
+        if not try_lock(fd):
+            return
+        try:
+            self._load(fd, name)
+        except FileNotFoundError:
+            return
+        except InvalidSessionError:
+            _remove(fd, name)
+        finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _sweep_folder(self, path: str, files: int) -> int:
+        try:
+            fd = open_folder(path)
+        except OSError:  # none, or not ours: whoever needs that folder is told
+            return 0
+        with opened(fd):
+            if not try_lock(fd):
+                return 0
+            try:
+                return sum(self._sweep_file(fd, name) for name in _some(os.listdir(fd), files))
+            finally:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _sweep_file(self, fd: int, name: str) -> bool:
+        if _is_ours(name) is None:
+            return False
+        try:
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return stat.S_ISREG(found.st_mode) and self._is_old(found) and unlink(fd, name)
+
+
+def _remove(fd: int, name: str) -> None:
+    try:
+        unlink(fd, name)
+    except OSError:  # a folder by that name: nothing that a session store has made
+        return
+
+
+def _some(names: list[str], count: int) -> list[str]:
+    """`count` names at most, from a place that is another each time."""
+    if len(names) <= count:
+        return names
+    start = random.randrange(len(names))
+    return (names[start:] + names[:start])[:count]

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Folders that belong to this user alone, whatever stands around them: opened, checked, locked, written into.
+
+Everything is done relative to the descriptor of a folder that was looked at after it was opened, so it makes no
+difference who may rename what in the folders above, `/tmp` for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+
+from smisk.core.sessions import SessionStoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["lock", "make_folder", "open_folder", "opened", "private_folder", "replace_file", "try_lock", "unlink"]
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DRAFT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_FIRST_PAUSE = 0.0002  # seconds; a lock is held for less than that
+_LAST_PAUSE = 0.01
+
+
+def private_folder() -> str:
+    """The path of this user's own folder for sessions, below the system's folder for temporary files."""
+    import tempfile
+
+    return os.path.join(tempfile.gettempdir(), f"smisk-sess.{os.geteuid()}")
+
+
+def open_folder(path: str) -> int:
+    """The descriptor of a private folder. FileNotFoundError; SessionStoreError: it is not ours, or others may enter."""
+    try:
+        fd = os.open(path, _FOLDER)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SessionStoreError(error.errno, f"session folder: {error.strerror}", path) from error
+    found = os.fstat(fd)
+    if found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+        return fd
+    os.close(fd)
+    raise SessionStoreError(
+        errno.EPERM,
+        f"session folder: must belong to user {os.geteuid()} with mode 0700, not to {found.st_uid} "
+        f"with mode {stat.S_IMODE(found.st_mode):04o}",
+        path,
+    )
+
+
+def make_folder(path: str) -> int:
+    """As `open_folder`, but makes the folder, and the one that it lies in, if it is not there."""
+    with contextlib.suppress(FileNotFoundError):
+        return open_folder(path)
+    try:
+        _make(os.path.dirname(path) or ".")
+        _make(path)
+    except OSError as error:
+        raise SessionStoreError(error.errno, f"session folder: {error.strerror}", path) from error
+    return open_folder(path)
+
+
+@contextlib.contextmanager
+def opened(fd: int) -> Iterator[int]:
+    """Closes the descriptor at the end."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def lock(path: str, timeout: float, *, make: bool = True) -> Iterator[int]:
+    """Opens the folder, made if need be, and has it alone. SessionStoreError if others have it for `timeout` seconds.
+
+    FileNotFoundError if it is not there and not to be made.
+    """
+    with opened(make_folder(path) if make else open_folder(path)) as fd:
+        _wait_for_lock(fd, path, timeout)
+        try:
+            yield fd
+        finally:
+            # Not left to close(): a process forked by another thread would keep the lock with its copy of `fd`.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def try_lock(fd: int) -> bool:
+    """Whether the folder is ours alone now, until `fd` is closed or unlocked."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def replace_file(fd: int, name: str, data: bytes) -> None:
+    """Writes a file, mode 0600, that appears whole or not at all. Needs the lock; OSError leaves the old file."""
+    draft = f"{name}.new"
+    try:
+        out = os.open(draft, _DRAFT, 0o600, dir_fd=fd)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(out, view) :]
+        finally:
+            os.close(out)
+        os.rename(draft, name, src_dir_fd=fd, dst_dir_fd=fd)
+    except BaseException:
+        unlink(fd, draft)
+        raise
+
+
+def unlink(fd: int, name: str) -> bool:
+    """Removes a file of the folder; whether there was one to remove."""
+    try:
+        os.unlink(name, dir_fd=fd)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _make(path: str) -> None:
+    """Makes a folder of ours; one that is there must be ours or root's, or its owner could replace what we put there."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        owner = os.stat(path).st_uid
+        if owner not in (0, os.geteuid()):
+            raise SessionStoreError(errno.EPERM, f"session folder: belongs to user {owner}", path) from None
+
+
+def _wait_for_lock(fd: int, path: str, timeout: float) -> None:
+    if try_lock(fd):
+        return
+    pause, deadline = _FIRST_PAUSE, time.monotonic() + timeout
+    while not try_lock(fd):
+        if time.monotonic() >= deadline:
+            raise SessionStoreError(errno.ETIMEDOUT, f"session folder: locked by others for {timeout:g} s", path)
+        time.sleep(pause)
+        pause = min(2 * pause, _LAST_PAUSE)
