@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Codec(Protocol):
-        """`name`: letters and digits. `encode` raises SessionDataError, `decode` anything, for what it does not know."""
+        """`name`: letters and digits. `encode` raises SessionDataError, `decode` anything, for what it does not know.
+
+        `check` raises SessionDataError for what `encode` takes but `decode` would give back as something else. `same`:
+        whether both would be kept alike.
+        """
 
         name: str
+
+        def check(self, data: Any) -> None: ...
 
         def encode(self, data: Any) -> bytes: ...
 
@@ -42,14 +48,16 @@ class JSONCodec:
     _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
     _decoder = json.JSONDecoder()
 
+    def check(self, data: Any) -> None:
+        """SessionDataError for keys that are no text, and for what is nested too deep."""
+        _check(data, str, self.name, _MAX_DEPTH)
+
     def encode(self, data: Any) -> bytes:
-        """SessionDataError names what is in the way: a type, a key, a depth, a number without a value."""
+        """SessionDataError names what is in the way: a type, a circle, a number without a value."""
         try:
-            text = self._encoder.encode(data)
+            return self._encoder.encode(data).encode("ascii")
         except (TypeError, ValueError, RecursionError) as error:
             raise _refusal(self.name, error) from error
-        _check(data, (str,), self.name)
-        return text.encode("ascii")
 
     def decode(self, data: bytes) -> Any:
         return self._decoder.decode(data.decode("ascii"))
@@ -71,13 +79,16 @@ class MsgpackCodec:
             raise ImportError("the session codec 'msgpack' needs msgpack: pip install 'smisk[msgpack]'") from error
         self._msgpack = msgpack
 
+    def check(self, data: Any) -> None:
+        """SessionDataError for keys that would not come back, and for what is nested too deep."""
+        _check(data, (str, int, float, bytes), self.name, _MAX_DEPTH)
+
     def encode(self, data: Any) -> bytes:
         """SessionDataError names what is in the way."""
         try:
             packed: bytes = self._msgpack.packb(data, datetime=True, unicode_errors="surrogatepass")
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise _refusal(self.name, error) from error
-        _check(data, (str, int, float, bytes), self.name)
         return packed
 
     def decode(self, data: bytes) -> Any:
@@ -92,6 +103,9 @@ class PickleCodec:
     """Any object that can be pickled. Whoever can write into the store can then run code in the application."""
 
     name = "pickle"
+
+    def check(self, data: Any) -> None:
+        """Whatever can be pickled comes back."""
 
     def encode(self, data: Any) -> bytes:
         """SessionDataError names what is in the way."""
@@ -136,6 +150,7 @@ def seal(data: Any, codec: str | Codec, max_size: int) -> bytes:
     """The data in an envelope. SessionDataError if they cannot be encoded, or into `max_size` bytes."""
     codec = get_codec(codec)
     body = codec.encode(data)
+    codec.check(data)
     if len(body) > max_size:
         raise SessionDataError(f"session data are {len(body)} bytes, max_size is {max_size}")
     return b"smisk1 %b %08x\n%b" % (codec.name.encode("ascii"), crc32(body), body)
@@ -158,20 +173,17 @@ def _refusal(name: str, error: Exception) -> SessionDataError:
     return SessionDataError(f"session data cannot be kept as {name}: {error}{advice.get(name, '')}")
 
 
-def _check(data: Any, keys: tuple[type, ...], name: str) -> None:
+def _check(data: Any, keys: type | tuple[type, ...], name: str, depth: int) -> None:
     """Refuses keys that would come back as others, or not at all, and depths that would not come back."""
-    level = [data] if isinstance(data, _CONTAINERS) else []
-    for _ in range(_MAX_DEPTH):
-        if not level:
-            return
-        for value in level:
-            if isinstance(value, dict):
-                for key in value:
-                    if not isinstance(key, keys):
-                        raise _refusal(name, TypeError(f"the key {key!r} of a dict is {type(key).__name__}"))
-        level = [item for value in level for item in _items(value) if isinstance(item, _CONTAINERS)]
-    raise _refusal(name, ValueError(f"nested deeper than {_MAX_DEPTH}"))
-
-
-def _items(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value
+    if not isinstance(data, _CONTAINERS):
+        return
+    if not depth:
+        raise _refusal(name, ValueError(f"nested deeper than {_MAX_DEPTH}"))
+    if isinstance(data, dict):
+        for key in data:
+            if not isinstance(key, keys):
+                raise _refusal(name, TypeError(f"the key {key!r} of a dict is {type(key).__name__}"))
+        data = data.values()
+    for item in data:
+        if isinstance(item, _CONTAINERS):
+            _check(item, keys, name, depth - 1)

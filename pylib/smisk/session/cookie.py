@@ -96,7 +96,9 @@ class CookieSessionStore(SessionStore):
         """The value of the cookie of a session, good for `ttl` seconds. SessionDataError: they do not fit in one."""
         if not is_id(sid):
             raise InvalidSessionError("malformed session id")
-        encoded = urlsafe_b64encode(get_codec(self.codec).encode(data)).rstrip(b"=").decode("ascii")
+        codec = get_codec(self.codec)
+        encoded = urlsafe_b64encode(codec.encode(data)).rstrip(b"=").decode("ascii")
+        codec.check(data)
         body = f"{sid}.{int(time.time() + self.ttl):x}.{encoded}"
         value = f"{body}.{self._sign(self._secrets[0], body)}"
         size = len(self.name) + 1 + len(value)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Sessions as files: one each, in private folders, replaced whole and under a lock.
+"""Sessions as files: one each, in private folders, changed as a whole and under a lock.
 
 A session's file lies in one of 1,024 folders, named after the first two characters of its id; a folder is also the
-lock of what is in it. Readers need none, for a file never changes: a new one takes its place.
+lock of what is in it. Readers need none: what they find is whole (`slots`), or they look again under the lock.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from smisk.core.sessions import InvalidSessionError, SessionStore, SessionStoreE
 from .codec import seal, unseal
 from .folder import lock, open_folder, opened, private_folder, replace_file, try_lock, unlink
 from .ids import ID_LENGTH, check_id
+from .slots import OVERHEAD, lay_out, newest, next_slot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from .codec import Codec
+    from .slots import Slot
 
 __all__ = ["FileSessionStore"]
 
@@ -34,8 +36,11 @@ _SHARD = 2  # characters of the id
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 _SHARDS = len(_ALPHABET) ** _SHARD
 _is_ours = re.compile(rf"[0-9a-v]{{{ID_LENGTH - _SHARD}}}(\.new)?").fullmatch
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ENVELOPE = 64  # bytes at most
+_BLOCK = 4096
+_NO_DATA = "no data"
+_INVALID = "invalid session data"
 
 
 class FileSessionStore(SessionStore):
@@ -85,21 +90,18 @@ class FileSessionStore(SessionStore):
         try:
             fd = open_folder(folder)
         except FileNotFoundError:
-            raise InvalidSessionError("no data") from None
+            raise InvalidSessionError(_NO_DATA) from None
         with opened(fd):
             try:
                 return self._load(fd, name)
-            except FileNotFoundError:
-                raise InvalidSessionError("no data") from None
-            except InvalidSessionError:
-                self._bury(fd, name)
-                raise
+            except InvalidSessionError as error:
+                if str(error) == _NO_DATA:
+                    raise
+        return self._look_again(folder, name)
 
     def write(self, sid: str, data: Any) -> None:
-        """Replaces the file. SessionDataError, SessionStoreError leave it as it was."""
-        folder, name = self._place(sid)
-        with lock(folder, self.lock_timeout) as fd:
-            self._store(fd, name, data)
+        """Stores the data. SessionDataError, SessionStoreError leave what was there."""
+        self.update(sid, lambda _: data)
 
     def refresh(self, sid: str) -> None:
         """Makes the file younger."""
@@ -116,16 +118,16 @@ class FileSessionStore(SessionStore):
     def update(self, sid: str, merge: Callable[[Any], Any]) -> Any:
         """Replaces the data by `merge(data)` under the lock, and returns them; None is no session, before and after."""
         folder, name = self._place(sid)
-        with lock(folder, self.lock_timeout) as fd:
-            try:
-                held = self._load(fd, name)
-            except (FileNotFoundError, InvalidSessionError):
-                held = None
+        with lock(folder, self.lock_timeout) as fd, _opened_file(fd, name, os.O_RDWR) as file:
+            slot, held = None, None
+            with contextlib.suppress(InvalidSessionError):
+                slot = self._slot(file, name)
+                held = None if slot is None else unseal(slot.content, self.codec)
             data = merge(held)
             if data is None:
-                unlink(fd, name)
+                _remove(fd, name)
             else:
-                self._store(fd, name, data)
+                _put(fd, name, file, slot, seal(data, self.codec, self.max_size))
             return data
 
     def sweep(self, folders: int | None = None, files: int | None = None) -> int:
@@ -147,44 +149,45 @@ class FileSessionStore(SessionStore):
         return self.file_prefix + sid[:_SHARD], sid[_SHARD:]
 
     def _load(self, fd: int, name: str) -> Any:
-        """The data of a file of the folder `fd`. FileNotFoundError, InvalidSessionError, SessionStoreError."""
-        try:
-            with opened(os.open(name, _FILE, dir_fd=fd)) as file:
-                found = os.fstat(file)
-                if not stat.S_ISREG(found.st_mode):
-                    raise InvalidSessionError("invalid session data")
-                if self._is_old(found):
-                    raise InvalidSessionError("data too old")
-                if found.st_size > self.max_size + _ENVELOPE:
-                    raise InvalidSessionError("invalid session data")
-                return unseal(os.read(file, found.st_size), self.codec)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise SessionStoreError(error.errno, f"session file: {error.strerror}", name) from error
+        """The data of a file of the folder `fd`. InvalidSessionError, SessionStoreError."""
+        with _opened_file(fd, name, os.O_RDONLY) as file:
+            slot = self._slot(file, name)
+        if slot is None:
+            raise InvalidSessionError(_NO_DATA)
+        return unseal(slot.content, self.codec)
 
-    def _store(self, fd: int, name: str, data: Any) -> None:
-        sealed = seal(data, self.codec, self.max_size)
+    def _slot(self, file: int | None, name: str) -> Slot | None:
+        """What counts in an open file; None if there is no file. InvalidSessionError, SessionStoreError."""
+        if file is None:
+            return None
         try:
-            replace_file(fd, name, sealed)
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > self._largest():
+                raise InvalidSessionError(_INVALID)
+            if self._is_old(found):
+                raise InvalidSessionError("data too old")
+            slot = newest(os.read(file, found.st_size))
         except OSError as error:
-            raise SessionStoreError(error.errno, f"session file: {error.strerror}", name) from error
+            raise _failure(error, name) from error
+        if slot is None:
+            raise InvalidSessionError(_INVALID)
+        return slot
+
+    def _largest(self) -> int:
+        """Bytes of a file that this store could have made, or more."""
+        return 4 * (self.max_size + _ENVELOPE + OVERHEAD) + _BLOCK
 
     def _is_old(self, found: os.stat_result) -> bool:
         return found.st_mtime < time.time() - self.ttl
 
-    def _bury(self, fd: int, name: str) -> None:
-        """Removes a file that is too old or unreadable, unless somebody has just written it anew or is about to."""
-        if not try_lock(fd):
-            return
-        try:
-            self._load(fd, name)
-        except FileNotFoundError:
-            return
-        except InvalidSessionError:
-            _remove(fd, name)
-        finally:
-            fcntl.flock(fd, fcntl.LOCK_UN)
+    def _look_again(self, folder: str, name: str) -> Any:
+        """What could not be read without the lock: read with it, or removed. InvalidSessionError, SessionStoreError."""
+        with lock(folder, self.lock_timeout) as fd:
+            try:
+                return self._load(fd, name)
+            except InvalidSessionError:
+                _remove(fd, name)
+                raise
 
     def _sweep_folder(self, path: str, files: int) -> int:
         try:
@@ -207,6 +210,41 @@ class FileSessionStore(SessionStore):
         except FileNotFoundError:
             return False
         return stat.S_ISREG(found.st_mode) and self._is_old(found) and unlink(fd, name)
+
+
+@contextlib.contextmanager
+def _opened_file(fd: int, name: str, mode: int) -> Iterator[int | None]:
+    """A file of the folder `fd`, None if there is none. SessionStoreError."""
+    try:
+        file = os.open(name, mode | _FILE, dir_fd=fd)
+    except FileNotFoundError:
+        yield None
+        return
+    except OSError as error:
+        raise _failure(error, name) from error
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _put(fd: int, name: str, file: int | None, slot: Slot | None, content: bytes) -> None:
+    """Into the file's other slot, or into a new file where there is none or it is too small. SessionStoreError."""
+    change = None if slot is None else next_slot(slot, content)
+    try:
+        if file is None or change is None:
+            replace_file(fd, name, lay_out(content))
+        else:
+            start, data = change
+            while data:
+                count = os.pwrite(file, data, start)
+                start, data = start + count, data[count:]
+    except OSError as error:
+        raise _failure(error, name) from error
+
+
+def _failure(error: OSError, name: str) -> SessionStoreError:
+    return SessionStoreError(error.errno, f"session file: {error.strerror}", name)
 
 
 def _remove(fd: int, name: str) -> None:

@@ -57,8 +57,10 @@ def open_folder(path: str) -> int:
 
 def make_folder(path: str) -> int:
     """As `open_folder`, but makes the folder, and the one that it lies in, if it is not there."""
-    with contextlib.suppress(FileNotFoundError):
+    try:
         return open_folder(path)
+    except FileNotFoundError:
+        pass
     try:
         _make(os.path.dirname(path) or ".")
         _make(path)
@@ -82,13 +84,16 @@ def lock(path: str, timeout: float, *, make: bool = True) -> Iterator[int]:
 
     FileNotFoundError if it is not there and not to be made.
     """
-    with opened(make_folder(path) if make else open_folder(path)) as fd:
+    fd = make_folder(path) if make else open_folder(path)
+    try:
         _wait_for_lock(fd, path, timeout)
         try:
             yield fd
         finally:
             # Not left to close(): a process forked by another thread would keep the lock with its copy of `fd`.
             fcntl.flock(fd, fcntl.LOCK_UN)
+    finally:
+        os.close(fd)
 
 
 def try_lock(fd: int) -> bool:

@@ -243,8 +243,9 @@ class Life:
             self._forget()
             return
         self._stored = new
-        if held is not None and (self._before is None or not self._codec.same(held, self._base())):
-            self._store.write(new, self._merged(held))
+        merged = self._data if held is None else self._merged(held)
+        if merged is not self._data:
+            self._store.write(new, merged)
 
     def _lose(self) -> None:
         """Another request has destroyed the session. It stays destroyed, whatever this one changed in it.
@@ -257,11 +258,11 @@ class Life:
         else:
             self._forget()
 
-    def _base(self) -> Any:
-        return None if self._before is None else self._codec.decode(self._before)
-
     def _merged(self, held: Any) -> Any:
-        return merge(self._codec, self._base(), self._data, held)
+        """What this request has changed, on top of what the store holds now: mostly what it held before."""
+        if self._before is None or self._codec.encode(held) == self._before:
+            return self._data
+        return merge(self._codec, self._codec.decode(self._before), self._data, held)
 
     def _due(self) -> str | None:
         """What the client has to be told: an id that it does not have."""
