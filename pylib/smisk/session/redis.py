@@ -80,7 +80,7 @@ class RedisSessionStore(SwapStore):
         self._module = _library() if client is None else _library_of(client)
         self._given = client is not None
         self._client = client
-        self._errors = (_exception(self._module), OSError)
+        self._errors = _exceptions(self._module)
 
     def read(self, sid: str) -> Any:
         """The data. InvalidSessionError: none, or unreadable. SessionStoreError: the server does not answer."""
@@ -173,15 +173,19 @@ def _library_of(client: Any) -> ModuleType:
     raise TypeError(f"client must be one of redis-py or valkey-py, not {type(client).__name__}")
 
 
-def _exception(module: ModuleType) -> type[Exception]:
-    """What all exceptions of the library derive from."""
-    name = "RedisError" if module.__name__ == "redis" else "ValkeyError"
-    found: type[Exception] = getattr(module, name)
-    return found
+def _exceptions(module: ModuleType) -> tuple[type[Exception], ...]:
+    """What all exceptions of the library derive from; those of a cluster are a family of their own."""
+    name = _name(module)
+    found = import_module(f"{module.__name__}.exceptions")
+    return (getattr(found, f"{name}Error"), getattr(found, f"{name}ClusterException"), OSError)
 
 
 def _client_class(module: ModuleType, cluster: bool) -> Any:
-    name = "Redis" if module.__name__ == "redis" else "Valkey"
-    return (
-        getattr(import_module(f"{module.__name__}.cluster"), f"{name}Cluster") if cluster else getattr(module, name)
-    )
+    if cluster:
+        return getattr(import_module(f"{module.__name__}.cluster"), f"{_name(module)}Cluster")
+    return getattr(module, _name(module))
+
+
+def _name(module: ModuleType) -> str:
+    """`Redis` or `Valkey`, which the names of the library begin with."""
+    return module.__name__.capitalize()
