@@ -24,7 +24,7 @@ class RedisServer:
         self.cluster = cluster
         self.port = free_port() if cluster else 0
         self.url = f"redis://127.0.0.1:{self.port}" if cluster else f"unix://{folder}/redis.sock"
-        self._running: "subprocess.Popen[bytes] | None" = None
+        self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it and waits until it answers."""

@@ -124,7 +124,7 @@ def test_short_secret_is_refused(secret):
     with pytest.raises(ValueError, match="secret"):
         CookieSessionStore(secret)
     with pytest.raises(ValueError, match="secret"):
-        CookieSessionStore([OLD, secret])  if secret != [] else CookieSessionStore(())
+        CookieSessionStore([OLD, secret]) if secret != [] else CookieSessionStore(())
 
 
 def test_secret_that_is_no_text_is_a_type_error():

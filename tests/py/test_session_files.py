@@ -175,7 +175,7 @@ def test_folder_that_others_may_enter_is_refused(store):
     store.write(SID, 1)
     os.chmod(Path(store.path(SID)).parent, 0o755)
     for act in (lambda: store.read(SID), lambda: store.write(SID, 2), lambda: store.destroy(SID)):
-        with pytest.raises(SessionStoreError, match="with mode 0700, not to .* with mode 0755"):
+        with pytest.raises(SessionStoreError, match=r"with mode 0700, not to .* with mode 0755"):
             act()
 
 

@@ -43,7 +43,8 @@ def test_no_update_of_either_is_lost_that_they_did_not_both_make():
         keys = "abcdef"
         base = {key: random.randrange(3) for key in keys if random.random() < 0.6}
         mine, held = (
-            {key: random.choice([base.get(key, 9), 1, [2]]) for key in keys if random.random() < 0.7} for _ in range(2)
+            {key: random.choice([base.get(key, 9), 1, [2]]) for key in keys if random.random() < 0.7}
+            for _ in range(2)
         )
         merged = merge(JSON, base, mine, held)
         for key in keys:

@@ -9,9 +9,11 @@ redis = pytest.importorskip("redis")
 
 from smisk.core.sessions import InvalidSessionError, SessionStoreError  # noqa: E402
 from smisk.session.codec import seal  # noqa: E402
+from smisk.session.life import begin  # noqa: E402
 from smisk.session.redis import RedisSessionStore  # noqa: E402
 
 from lib.redis_server import RedisServer  # noqa: E402
+from lib.sessions import request_with, sent_cookie  # noqa: E402
 
 SID = "0123456789abcdefghijklmnopqrstuv"
 KEY = f"smisk:session:{SID}"
@@ -204,3 +206,22 @@ def test_missing_library_says_what_to_install(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"smisk\[redis\]"):
         RedisSessionStore()
+
+
+def test_server_that_is_killed_in_the_middle_of_a_request_is_told_before_the_head(server, store):
+    pytest.importorskip("_smisk")
+    store.write(SID, {"a": 1})
+    life = begin(request_with(f"SID={SID}"), store)
+    life.data["b"] = 2
+    server.kill()
+    with pytest.raises(SessionStoreError, match="the session store at"):
+        life.cookie()
+    assert life.cookie() is None
+    life.finish()
+    with pytest.raises(SessionStoreError, match="the session store at"):
+        begin(request_with(f"SID={SID}"), store).data  # noqa: B018
+    server.start()
+    life = begin(request_with(f"SID={SID}"), store)
+    assert life.data is None
+    life.data = {"c": 3}
+    assert sent_cookie(life) != f"SID={SID}"

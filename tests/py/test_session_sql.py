@@ -103,7 +103,7 @@ def test_password_is_in_no_error():
         store.read(SID)
 
 
-@pytest.mark.parametrize("content", [b"", b"rubbish", b'smisk1 pickle 00000000\n'])
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"smisk1 pickle 00000000\n"])
 def test_unreadable_row_is_invalid_and_replaced(store, path, content):
     store.write(SID, 1)
     run(path, "UPDATE smisk_session SET data = ?", content)
@@ -225,7 +225,5 @@ def test_processes_that_start_at_once_make_one_table(path):
 def test_missing_library_says_what_to_install():
     code = "import sys; sys.modules['sqlalchemy'] = None; import smisk.session; smisk.session.SQLSessionStore"
     environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert "ImportError: SQLSessionStore needs SQLAlchemy 2: pip install 'smisk[sql]'" in done.stderr

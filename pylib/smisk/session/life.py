@@ -146,7 +146,7 @@ class Life:
         over, self._over = self._over, True
         if over or self._data is None:
             return
-        if self._id != self._stored and not self._asked:
+        if self._needs_cookie() and not self._asked:
             return  # no head was made, so nobody will ever know the new id; the old one stays as it was
         self._save()
         if not self._saved and self._stored is not None:
