@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def same(self, one: Any, other: Any) -> bool: ...
 
 
-__all__ = ["Codec", "JSONCodec", "MsgpackCodec", "PickleCodec", "get_codec", "seal", "unseal"]
+__all__ = ["Codec", "JSONCodec", "MsgpackCodec", "PickleCodec", "get_codec", "seal", "unseal", "wrap"]
 
 _MAX_DEPTH = 200  # far below what the decoders can take, however deep the stack is that they start from
 _CONTAINERS = (dict, list, tuple)
@@ -151,9 +151,14 @@ def seal(data: Any, codec: str | Codec, max_size: int) -> bytes:
     codec = get_codec(codec)
     body = codec.encode(data)
     codec.check(data)
+    return wrap(body, codec, max_size)
+
+
+def wrap(body: bytes, codec: str | Codec, max_size: int) -> bytes:
+    """Encoded data in an envelope. SessionDataError over `max_size` bytes."""
     if len(body) > max_size:
         raise SessionDataError(f"session data are {len(body)} bytes, max_size is {max_size}")
-    return b"smisk1 %b %08x\n%b" % (codec.name.encode("ascii"), crc32(body), body)
+    return b"smisk1 %b %08x\n%b" % (get_codec(codec).name.encode("ascii"), crc32(body), body)
 
 
 def unseal(sealed: bytes, codec: str | Codec) -> Any:

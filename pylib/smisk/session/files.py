@@ -8,7 +8,6 @@ lock of what is in it. Readers need none: what they find is whole (`slots`), or 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import random
 import re
@@ -17,14 +16,14 @@ import time
 
 from smisk.core.sessions import InvalidSessionError, SessionStore, SessionStoreError, check_positive
 
-from .codec import seal, unseal
-from .folder import lock, open_folder, opened, private_folder, replace_file, try_lock, unlink
+from .codec import seal, unseal, wrap
+from .folder import Lock, open_folder, private_folder, replace_file, try_lock, unlink, unlock
 from .ids import ID_LENGTH, check_id
 from .slots import OVERHEAD, lay_out, newest, next_slot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from .codec import Codec
@@ -91,12 +90,13 @@ class FileSessionStore(SessionStore):
             fd = open_folder(folder)
         except FileNotFoundError:
             raise InvalidSessionError(_NO_DATA) from None
-        with opened(fd):
-            try:
-                return self._load(fd, name)
-            except InvalidSessionError as error:
-                if str(error) == _NO_DATA:
-                    raise
+        try:
+            return self._load(fd, name)
+        except InvalidSessionError as error:
+            if str(error) == _NO_DATA:
+                raise
+        finally:
+            os.close(fd)
         return self._look_again(folder, name)
 
     def write(self, sid: str, data: Any) -> None:
@@ -106,29 +106,52 @@ class FileSessionStore(SessionStore):
     def refresh(self, sid: str) -> None:
         """Makes the file younger."""
         folder, name = self._place(sid)
-        with contextlib.suppress(FileNotFoundError), opened(open_folder(folder)) as fd:
+        try:
+            fd = open_folder(folder)
+        except FileNotFoundError:
+            return
+        try:
             os.utime(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        finally:
+            os.close(fd)
 
     def destroy(self, sid: str) -> None:
         """Removes the file, if there is one."""
         folder, name = self._place(sid)
-        with contextlib.suppress(FileNotFoundError), lock(folder, self.lock_timeout, make=False) as fd:
+        with contextlib.suppress(FileNotFoundError), Lock(folder, self.lock_timeout, make=False) as fd:
             unlink(fd, name)
 
     def update(self, sid: str, merge: Callable[[Any], Any]) -> Any:
         """Replaces the data by `merge(data)` under the lock, and returns them; None is no session, before and after."""
-        folder, name = self._place(sid)
-        with lock(folder, self.lock_timeout) as fd, _opened_file(fd, name, os.O_RDWR) as file:
-            slot, held = None, None
-            with contextlib.suppress(InvalidSessionError):
-                slot = self._slot(file, name)
-                held = None if slot is None else unseal(slot.content, self.codec)
+        data = None
+
+        def change(content: bytes | None) -> bytes | None:
+            nonlocal data
+            held = None
+            if content is not None:
+                with contextlib.suppress(InvalidSessionError):
+                    held = unseal(content, self.codec)
             data = merge(held)
-            if data is None:
-                _remove(fd, name)
-            else:
-                _put(fd, name, file, slot, seal(data, self.codec, self.max_size))
-            return data
+            return None if data is None else seal(data, self.codec, self.max_size)
+
+        self._change(sid, change)
+        return data
+
+    def replace(self, sid: str, before: bytes, after: bytes) -> bool:
+        """Stores `after` if the session is still `before`."""
+        old = wrap(before, self.codec, len(before))
+        new = wrap(after, self.codec, self.max_size)
+        done = False
+
+        def change(content: bytes | None) -> bytes | None:
+            nonlocal done
+            done = content == old
+            return new if done else content
+
+        self._change(sid, change)
+        return done
 
     def sweep(self, folders: int | None = None, files: int | None = None) -> int:
         """Removes expired sessions from the next `folders` folders, and returns how many.
@@ -150,11 +173,32 @@ class FileSessionStore(SessionStore):
 
     def _load(self, fd: int, name: str) -> Any:
         """The data of a file of the folder `fd`. InvalidSessionError, SessionStoreError."""
-        with _opened_file(fd, name, os.O_RDONLY) as file:
+        file = _open(fd, name, os.O_RDONLY)
+        try:
             slot = self._slot(file, name)
+        finally:
+            _close(file)
         if slot is None:
             raise InvalidSessionError(_NO_DATA)
         return unseal(slot.content, self.codec)
+
+    def _change(self, sid: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replaces a file's content by `change(content)` under the lock. None is no file, nor what can be read."""
+        folder, name = self._place(sid)
+        with Lock(folder, self.lock_timeout) as fd:
+            file = _open(fd, name, os.O_RDWR)
+            try:
+                slot = None
+                with contextlib.suppress(InvalidSessionError):
+                    slot = self._slot(file, name)
+                before = None if slot is None else slot.content
+                after = change(before)
+                if after is None:
+                    _remove(fd, name)
+                elif after is not before:
+                    _put(fd, name, file, slot, after)
+            finally:
+                _close(file)
 
     def _slot(self, file: int | None, name: str) -> Slot | None:
         """What counts in an open file; None if there is no file. InvalidSessionError, SessionStoreError."""
@@ -182,7 +226,7 @@ class FileSessionStore(SessionStore):
 
     def _look_again(self, folder: str, name: str) -> Any:
         """What could not be read without the lock: read with it, or removed. InvalidSessionError, SessionStoreError."""
-        with lock(folder, self.lock_timeout) as fd:
+        with Lock(folder, self.lock_timeout) as fd:
             try:
                 return self._load(fd, name)
             except InvalidSessionError:
@@ -194,13 +238,15 @@ class FileSessionStore(SessionStore):
             fd = open_folder(path)
         except OSError:  # none, or not ours: whoever needs that folder is told
             return 0
-        with opened(fd):
+        try:
             if not try_lock(fd):
                 return 0
             try:
                 return sum(self._sweep_file(fd, name) for name in _some(os.listdir(fd), files))
             finally:
-                fcntl.flock(fd, fcntl.LOCK_UN)
+                unlock(fd)
+        finally:
+            os.close(fd)
 
     def _sweep_file(self, fd: int, name: str) -> bool:
         if _is_ours(name) is None:
@@ -212,19 +258,18 @@ class FileSessionStore(SessionStore):
         return stat.S_ISREG(found.st_mode) and self._is_old(found) and unlink(fd, name)
 
 
-@contextlib.contextmanager
-def _opened_file(fd: int, name: str, mode: int) -> Iterator[int | None]:
+def _open(fd: int, name: str, mode: int) -> int | None:
     """A file of the folder `fd`, None if there is none. SessionStoreError."""
     try:
-        file = os.open(name, mode | _FILE, dir_fd=fd)
+        return os.open(name, mode | _FILE, dir_fd=fd)
     except FileNotFoundError:
-        yield None
-        return
+        return None
     except OSError as error:
         raise _failure(error, name) from error
-    try:
-        yield file
-    finally:
+
+
+def _close(file: int | None) -> None:
+    if file is not None:
         os.close(file)
 
 

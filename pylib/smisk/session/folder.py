@@ -7,7 +7,6 @@ difference who may rename what in the folders above, `/tmp` for one.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -16,11 +15,7 @@ import time
 
 from smisk.core.sessions import SessionStoreError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["lock", "make_folder", "open_folder", "opened", "private_folder", "replace_file", "try_lock", "unlink"]
+__all__ = ["Lock", "make_folder", "open_folder", "private_folder", "replace_file", "try_lock", "unlink", "unlock"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DRAFT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -69,31 +64,31 @@ def make_folder(path: str) -> int:
     return open_folder(path)
 
 
-@contextlib.contextmanager
-def opened(fd: int) -> Iterator[int]:
-    """Closes the descriptor at the end."""
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+class Lock:
+    """A folder, opened and ours alone within `with`, which gives its descriptor; made if need be.
 
-
-@contextlib.contextmanager
-def lock(path: str, timeout: float, *, make: bool = True) -> Iterator[int]:
-    """Opens the folder, made if need be, and has it alone. SessionStoreError if others have it for `timeout` seconds.
-
-    FileNotFoundError if it is not there and not to be made.
+    SessionStoreError if others have it for `timeout` seconds. FileNotFoundError if it is not there and not to be made.
     """
-    fd = make_folder(path) if make else open_folder(path)
-    try:
-        _wait_for_lock(fd, path, timeout)
+
+    __slots__ = ("_fd", "_make", "_path", "_timeout")
+
+    def __init__(self, path: str, timeout: float, *, make: bool = True) -> None:
+        self._path, self._timeout, self._make = path, timeout, make
+        self._fd = -1
+
+    def __enter__(self) -> int:
+        self._fd = make_folder(self._path) if self._make else open_folder(self._path)
         try:
-            yield fd
-        finally:
-            # Not left to close(): a process forked by another thread would keep the lock with its copy of `fd`.
-            fcntl.flock(fd, fcntl.LOCK_UN)
-    finally:
-        os.close(fd)
+            _wait_for_lock(self._fd, self._path, self._timeout)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        # Not left to close(): a process forked by another thread would keep the lock with its copy of the descriptor.
+        unlock(self._fd)
+        os.close(self._fd)
 
 
 def try_lock(fd: int) -> bool:
@@ -103,6 +98,11 @@ def try_lock(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def unlock(fd: int) -> None:
+    """Ends the lock that was taken with this descriptor."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def replace_file(fd: int, name: str, data: bytes) -> None:

@@ -208,7 +208,7 @@ class Life:
         elif self._id != self._stored:
             self._move(self._stored)
         elif after is None or after != self._before:
-            self._change(self._stored)
+            self._change(self._stored, after)
         else:
             return
         self._before = None if self._data is None else after
@@ -220,7 +220,13 @@ class Life:
         self._store.write(self._id, self._data)
         self._stored = self._id
 
-    def _change(self, sid: str) -> None:
+    def _change(self, sid: str, after: bytes | None) -> None:
+        """Mostly nobody else has changed anything; if somebody has, both changes are put together."""
+        if self._before is not None and after is not None:
+            self._codec.check(self._data)
+            if self._store.replace(sid, self._before, after):
+                return
+
         def change(held: Any) -> Any:
             return None if held is None else self._merged(held)
 

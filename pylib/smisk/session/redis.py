@@ -12,7 +12,7 @@ from importlib import import_module
 
 from smisk.core.sessions import InvalidSessionError, SessionStoreError, check_positive
 
-from .codec import seal, unseal
+from .codec import seal, unseal, wrap
 from .ids import check_id
 from .swap import SwapStore
 
@@ -110,10 +110,17 @@ class RedisSessionStore(SwapStore):
         except InvalidSessionError:
             return None, sealed
 
+    def replace(self, sid: str, before: bytes, after: bytes) -> bool:
+        """Stores `after` if the session is still `before`, in one round trip."""
+        content = wrap(after, self.codec, self.max_size)
+        return self._exchange(sid, wrap(before, self.codec, len(before)), content)
+
     def _swap(self, sid: str, token: bytes | None, data: Any) -> bool:
-        before = ("0", b"") if token is None else ("1", token)
-        after = ("0", b"") if data is None else ("1", seal(data, self.codec, self.max_size))
-        return bool(self._ask("eval", _SWAP, 1, self._key(sid), *before, *after, self._milliseconds()))
+        return self._exchange(sid, token, None if data is None else seal(data, self.codec, self.max_size))
+
+    def _exchange(self, sid: str, before: bytes | None, after: bytes | None) -> bool:
+        arguments = (*_optional(before), *_optional(after), self._milliseconds())
+        return bool(self._ask("eval", _SWAP, 1, self._key(sid), *arguments))
 
     def _get(self, sid: str) -> bytes | None:
         sealed = self._ask("get", self._key(sid))
@@ -152,6 +159,10 @@ class RedisSessionStore(SwapStore):
             return type(self._client).__name__
         scheme, mark, rest = self._url.partition("://")
         return scheme + mark + rest.rpartition("@")[2].partition("?")[0]
+
+
+def _optional(content: bytes | None) -> tuple[str, bytes]:
+    return ("0", b"") if content is None else ("1", content)
 
 
 def _library() -> ModuleType:

@@ -17,7 +17,7 @@ from secrets import randbits
 from smisk.core.sessions import InvalidSessionError, SessionStoreError, check_positive
 
 from .codec import seal, unseal
-from .folder import make_folder, opened, private_folder
+from .folder import make_folder, private_folder
 from .ids import ID_LENGTH, check_id
 from .swap import SwapStore
 
@@ -235,8 +235,8 @@ class _TakenError(Exception):
 
 def _default_path() -> str:
     folder = private_folder()
-    with opened(make_folder(folder)):
-        return os.path.join(folder, "sessions.db")
+    os.close(make_folder(folder))
+    return os.path.join(folder, "sessions.db")
 
 
 def _make_private(path: str) -> None:
