@@ -141,7 +141,10 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 def steps(folder: str) -> Iterator[tuple[str, Step]]:
     """Everything that is measured, by its title."""
     yield from smisk_steps(folder)
-    for title, make in (("Flask, signed cookie, changed", flask_step), ("Starlette, signed cookie, changed", starlette_step)):
+    for title, make in (
+        ("Flask, signed cookie, changed", flask_step),
+        ("Starlette, signed cookie, changed", starlette_step),
+    ):
         try:
             yield title, make()
         except ImportError as error:

@@ -335,7 +335,7 @@ def test_sweep_removes_expired_sessions_and_nothing_else(store, tmp_path):
     outside.write_text("")
     age(outside, HOUR)
     age(store.path(OTHER), HOUR)
-    assert store.sweep(folders=1024) == 2
+    assert store.sweep(everything=True) == 2
     assert set(os.listdir(folder)) == young | set(names[:5])
     assert outside.exists()
 
@@ -349,7 +349,7 @@ def test_sweep_does_not_remove_folders_and_links(store, tmp_path):
     (folder / ("a" * 30)).mkdir()
     (folder / ("b" * 30)).symlink_to(target)
     os.utime(folder / ("b" * 30), (0, 0), follow_symlinks=False)
-    assert store.sweep(folders=1024) == 0
+    assert store.sweep(everything=True) == 0
     assert len(os.listdir(folder)) == 3
 
 
@@ -358,8 +358,8 @@ def test_sweep_looks_at_no_more_than_it_may_and_gets_all_in_the_end(store):
     for sid in sids:
         store.write(sid, 1)
         age(store.path(sid), HOUR)
-    assert store.sweep(folders=1024, files=10) == 10
-    assert sum(store.sweep(folders=1024, files=10) for _ in range(4)) == 40
+    store.sweep_folders, store.sweep_files = 1024, 10
+    assert [store.sweep() for _ in range(5)] == [10] * 5
     assert os.listdir(Path(store.path(sids[0])).parent) == []
 
 
@@ -369,10 +369,10 @@ def test_sweep_leaves_a_folder_that_is_in_use(store):
     fd = os.open(Path(store.path(SID)).parent, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        assert store.sweep(folders=1024) == 0
+        assert store.sweep(everything=True) == 0
     finally:
         os.close(fd)
-    assert store.sweep(folders=1024) == 1
+    assert store.sweep(everything=True) == 1
 
 
 def test_reading_sweeps_bit_by_bit(store):
@@ -401,7 +401,7 @@ def test_descriptors_are_all_closed(store):
         store.read(SID)
         store.refresh(SID)
         store.write(SID, "x" * 5000)
-        store.sweep(folders=1024)
+        store.sweep(everything=True)
         for act in (lambda: store.read(OTHER), lambda: store.write(SID, {1}), lambda: store.read("00" + SID[2:])):
             with contextlib.suppress(ValueError):
                 act()

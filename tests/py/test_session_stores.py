@@ -147,6 +147,32 @@ def test_update_whose_merge_raises_changes_nothing(store, sid):
     assert store.read(sid) == 5
 
 
+def test_replace_happens_only_if_nothing_else_has(store, sid, place):
+    before, after = b'{"a":1}', b'{"a":2}'
+    assert store.replace(sid, before, after) is False
+    with pytest.raises(InvalidSessionError):
+        store.read(sid)
+    store.write(sid, {"a": 1})
+    assert store.replace(sid, b'{"a":0}', after) is False
+    assert store.read(sid) == {"a": 1}
+    # A store that cannot tell says no, and does nothing.
+    assert store.replace(sid, before, after) is (place[0] != "sql")
+    assert store.read(sid) == {"a": 1 if place[0] == "sql" else 2}
+    store.destroy(sid)
+    assert store.replace(sid, before, after) is False
+    with pytest.raises(InvalidSessionError):
+        store.read(sid)
+
+
+def test_replace_over_the_limit_is_refused(store, sid, place):
+    if place[0] == "sql":
+        pytest.skip("has no replace of its own")
+    store.write(sid, 1)
+    with pytest.raises(SessionDataError, match="max_size"):
+        store.replace(sid, b"1", b"1" * (store.max_size + 1))
+    assert store.read(sid) == 1
+
+
 def test_session_lives_for_its_time(store, place, sid, monkeypatch):
     """Redis has its own clock: there the time is short, elsewhere it is the clock that moves."""
     store.write(sid, {"a": 1})

@@ -12,6 +12,7 @@ import os
 import random
 import re
 import stat
+import sys
 import time
 
 from smisk.core.sessions import InvalidSessionError, SessionStore, SessionStoreError, check_positive
@@ -47,8 +48,8 @@ class FileSessionStore(SessionStore):
 
     `file_prefix`: what the path of each file begins with; a folder with a slash at its end, or a folder and the
     beginning of a name. `gc_probability`: of a read also sweeping, that is looking for expired sessions in
-    `sweep_folders` of the 1,024 folders, at `sweep_files` files at most in each. `lock_timeout`: seconds to wait for
-    other processes before SessionStoreError.
+    `sweep_folders` of the 1,024 folders, at `sweep_files` files at most. `lock_timeout`: seconds to wait for other
+    processes before SessionStoreError.
     """
 
     gc_probability: float = 0.1
@@ -153,18 +154,23 @@ class FileSessionStore(SessionStore):
         self._change(sid, change)
         return done
 
-    def sweep(self, folders: int | None = None, files: int | None = None) -> int:
-        """Removes expired sessions from the next `folders` folders, and returns how many.
+    def sweep(self, *, everything: bool = False) -> int:
+        """Removes expired sessions and returns how many; `everything`: looks through all folders, to their ends.
 
-        Looks at `files` files at most in each. `sweep_folders` and `sweep_files` if not given. Nothing is removed but
-        files named as this store names them; a folder that is in use is left for another time.
+        Otherwise through the next `sweep_folders`, or fewer as soon as it has looked at `sweep_files`. Nothing is removed
+        but files named as this store names them; a folder that is in use is left for another time.
         """
-        count = 0
-        for _ in range(self.sweep_folders if folders is None else min(folders, _SHARDS)):
+        left = sys.maxsize if everything else self.sweep_files
+        removed = 0
+        for _ in range(_SHARDS if everything else min(self.sweep_folders, _SHARDS)):
             self._cursor = (self._cursor + 1) % _SHARDS
             shard = _ALPHABET[self._cursor // len(_ALPHABET)] + _ALPHABET[self._cursor % len(_ALPHABET)]
-            count += self._sweep_folder(self.file_prefix + shard, self.sweep_files if files is None else files)
-        return count
+            looked_at, gone = self._sweep_folder(self.file_prefix + shard, left)
+            left -= looked_at
+            removed += gone
+            if left <= 0:
+                break
+        return removed
 
     def _place(self, sid: str) -> tuple[str, str]:
         """Folder and name of a session's file."""
@@ -233,16 +239,18 @@ class FileSessionStore(SessionStore):
                 _remove(fd, name)
                 raise
 
-    def _sweep_folder(self, path: str, files: int) -> int:
+    def _sweep_folder(self, path: str, files: int) -> tuple[int, int]:
+        """How many files of a folder were looked at, `files` at most, and how many were removed."""
         try:
             fd = open_folder(path)
         except OSError:  # none, or not ours: whoever needs that folder is told
-            return 0
+            return 0, 0
         try:
             if not try_lock(fd):
-                return 0
+                return 0, 0
             try:
-                return sum(self._sweep_file(fd, name) for name in _some(os.listdir(fd), files))
+                names = _some(os.listdir(fd), files)
+                return len(names), sum(self._sweep_file(fd, name) for name in names)
             finally:
                 unlock(fd)
         finally:

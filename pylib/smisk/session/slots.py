@@ -3,7 +3,7 @@
 
 A change is written into the slot that does not count, and counts when it is whole: so it happens or does not, whoever
 reads or dies at the time. A file that takes another one's place would do the same, but file systems flush it to disk
-then, which takes a hundred times as long. Pure functions over bytes.
+then, which nobody needs for a session. Pure functions over bytes.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class SQLSessionStore(SwapStore):
         self._engine: sa.Engine | None = None
         self._process = os.getpid()
         self._lock = allocate_lock()
-        self._table = self._make_table(table)
+        self._sql = _Statements(table, self.max_size + _ENVELOPE)
 
     def read(self, sid: str) -> Any:
         """The data. InvalidSessionError: none, too old, or unreadable. SessionStoreError: no database."""
@@ -95,18 +95,26 @@ class SQLSessionStore(SwapStore):
 
     def refresh(self, sid: str) -> None:
         """Starts the session's time anew."""
+        check_id(sid)
         now = time.time()
-        statement = sa.update(self._table).where(self._is(sid), self._table.c.expires > now)
-        self._run(lambda connection: connection.execute(statement.values(expires=now + self.ttl)))
+        self._count(self._sql.refresh, {"sid": sid, "now": now, "expires": now + self.ttl})
 
     def destroy(self, sid: str) -> None:
         """Removes the row."""
-        statement = sa.delete(self._table).where(self._is(sid))
-        self._run(lambda connection: connection.execute(statement))
+        check_id(sid)
+        self._count(self._sql.destroy, {"sid": sid})
 
     def sweep(self, rows: int | None = None) -> int:
         """Removes `rows` expired sessions at most, `sweep_rows` if not given, and returns how many."""
-        return self._run(lambda connection: self._sweep(connection, self.sweep_rows if rows is None else rows))
+        named = {"now": time.time(), "rows": self.sweep_rows if rows is None else rows}
+
+        def work(connection: sa.Connection) -> int:
+            found = connection.execute(self._sql.expired, named).scalars().all()
+            if not found:
+                return 0
+            return connection.execute(self._sql.sweep, {"sids": found, "now": named["now"]}).rowcount
+
+        return self._run(work)
 
     def _load(self, sid: str) -> tuple[Any, int | None]:
         row = self._row(sid)
@@ -118,8 +126,9 @@ class SQLSessionStore(SwapStore):
             return None, row[1]
 
     def _swap(self, sid: str, token: int | None, data: Any) -> bool:
+        check_id(sid)
         if data is None:
-            return token is None or self._run(lambda connection: self._remove(connection, sid, token))
+            return token is None or self._count(self._sql.remove, {"sid": sid, "token": token}) == 1
         values = {
             "data": seal(data, self.codec, self.max_size),
             "version": randbits(_VERSION_BITS),
@@ -128,20 +137,17 @@ class SQLSessionStore(SwapStore):
         if token is None:
             done = self._insert(sid, values)
         else:
-            statement = sa.update(self._table).where(self._is(sid), self._table.c.version == token).values(values)
-            done = self._run(lambda connection: connection.execute(statement).rowcount == 1)
+            done = self._count(self._sql.change, {"sid": sid, "token": token, **values}) == 1
         if done and random.random() < self.gc_probability:
             self.sweep()
         return done
 
     def _insert(self, sid: str, values: dict[str, Any]) -> bool:
         """Whether the row could be made; what has expired under that id makes room first."""
-        expired = sa.delete(self._table).where(self._is(sid), self._table.c.expires <= time.time())
-        insert = sa.insert(self._table).values(id=sid, **values)
 
         def work(connection: sa.Connection) -> bool:
-            connection.execute(expired)
-            connection.execute(insert)
+            connection.execute(self._sql.make_room, {"sid": sid, "now": time.time()})
+            connection.execute(self._sql.insert, {"id": sid, **values})
             return True
 
         try:
@@ -149,28 +155,15 @@ class SQLSessionStore(SwapStore):
         except _TakenError:
             return False
 
-    def _remove(self, connection: sa.Connection, sid: str, token: int) -> bool:
-        return (
-            connection.execute(sa.delete(self._table).where(self._is(sid), self._table.c.version == token)).rowcount
-            == 1
-        )
-
-    def _sweep(self, connection: sa.Connection, rows: int) -> int:
-        column, now = self._table.c, time.time()
-        found = connection.execute(sa.select(column.id).where(column.expires <= now).limit(rows)).scalars().all()
-        if not found:
-            return 0
-        return connection.execute(sa.delete(self._table).where(column.id.in_(found), column.expires <= now)).rowcount
-
     def _row(self, sid: str) -> tuple[bytes, int] | None:
-        column = self._table.c
-        statement = sa.select(column.data, column.version).where(self._is(sid), column.expires > time.time())
-        row = self._run(lambda connection: connection.execute(statement).first())
+        check_id(sid)
+        named = {"sid": sid, "now": time.time()}
+        row = self._run(lambda connection: connection.execute(self._sql.read, named).first())
         return None if row is None else (bytes(row[0]), row[1])
 
-    def _is(self, sid: str) -> sa.ColumnElement[bool]:
-        check_id(sid)
-        return self._table.c.id == sid
+    def _count(self, statement: sa.Executable, named: dict[str, Any]) -> int:
+        """How many rows a statement has changed, in a transaction of its own."""
+        return self._run(lambda connection: connection.execute(statement, named).rowcount)
 
     def _run(self, work: Callable[[sa.Connection], T]) -> T:
         """The result of `work` in a transaction of its own. SessionStoreError, _TakenError."""
@@ -198,9 +191,9 @@ class SQLSessionStore(SwapStore):
 
     def _create(self, engine: sa.Engine) -> None:
         try:
-            self._table.metadata.create_all(engine)
+            self._sql.table.metadata.create_all(engine)
         except sa.exc.DBAPIError:
-            if not sa.inspect(engine).has_table(self._table.name):  # else another process was faster
+            if not sa.inspect(engine).has_table(self._sql.table.name):  # else another process was faster
                 raise
 
     def _make_engine(self) -> sa.Engine:
@@ -213,20 +206,42 @@ class SQLSessionStore(SwapStore):
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
 
-    def _make_table(self, name: str) -> sa.Table:
-        return sa.Table(
-            name,
-            sa.MetaData(),
-            sa.Column("id", sa.String(ID_LENGTH), primary_key=True),
-            sa.Column("data", sa.LargeBinary(self.max_size + _ENVELOPE), nullable=False),
-            sa.Column("version", sa.BigInteger, nullable=False),
-            sa.Column("expires", sa.Double, nullable=False, index=True),
-        )
-
     def _where(self) -> str:
         """The database's address, without a password."""
         url = self._given.url if self._given is not None else self._url
         return "its default place" if url is None else url.render_as_string(hide_password=True)
+
+
+class _Statements:
+    """The table, and everything that is asked of it, put together once."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.table = table = sa.Table(
+            name,
+            sa.MetaData(),
+            sa.Column("id", sa.String(ID_LENGTH), primary_key=True),
+            sa.Column("data", sa.LargeBinary(size), nullable=False),
+            sa.Column("version", sa.BigInteger, nullable=False),
+            sa.Column("expires", sa.Double, nullable=False, index=True),
+        )
+        column, now = table.c, sa.bindparam("now", type_=sa.Double)
+        this = column.id == sa.bindparam("sid")
+        unchanged = column.version == sa.bindparam("token")
+        self.read = sa.select(column.data, column.version).where(this, column.expires > now)
+        self.refresh = sa.update(table).where(this, column.expires > now).values(expires=sa.bindparam("expires"))
+        self.change = sa.update(table).where(this, unchanged).values(_named("data", "version", "expires"))
+        self.insert = sa.insert(table)
+        self.destroy = sa.delete(table).where(this)
+        self.remove = sa.delete(table).where(this, unchanged)
+        self.make_room = sa.delete(table).where(this, column.expires <= now)
+        self.expired = sa.select(column.id).where(column.expires <= now).limit(sa.bindparam("rows"))
+        self.sweep = sa.delete(table).where(
+            column.id.in_(sa.bindparam("sids", expanding=True)), column.expires <= now
+        )
+
+
+def _named(*names: str) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(name) for name in names}
 
 
 class _TakenError(Exception):
