@@ -147,10 +147,8 @@ class RedisSessionStore(SwapStore):
             scheme, mark, rest = self._url.partition("://")
             url = _SCHEMES.get(scheme, scheme) + mark + rest
             kind = _client_class(self._module, self._cluster)
-            retry = import_module(f"{self._module.__name__}.retry").Retry
-            backoff = import_module(f"{self._module.__name__}.backoff").NoBackoff
             waits = {"socket_timeout": self._timeout, "socket_connect_timeout": self._timeout}
-            self._client = kind.from_url(url, retry=retry(backoff(), 1), **waits)
+            self._client = kind.from_url(url, **_second_try(self._module), **waits)
         return self._client
 
     def _where(self) -> str:
@@ -189,6 +187,14 @@ def _exceptions(module: ModuleType) -> tuple[type[Exception], ...]:
     name = _name(module)
     found = import_module(f"{module.__name__}.exceptions")
     return (getattr(found, f"{name}Error"), getattr(found, f"{name}ClusterException"), OSError)
+
+
+def _second_try(module: ModuleType) -> dict[str, Any]:
+    """Options of a client that tries once more, at once, when a connection fails."""
+    retry = import_module(f"{module.__name__}.retry").Retry
+    backoff = import_module(f"{module.__name__}.backoff").NoBackoff
+    errors = import_module(f"{module.__name__}.exceptions")
+    return {"retry": retry(backoff(), 1), "retry_on_error": [errors.ConnectionError, errors.TimeoutError]}
 
 
 def _client_class(module: ModuleType, cluster: bool) -> Any:
