@@ -2,6 +2,7 @@
 """The life of a session in a request: the table of Smisk 1.1, with sessions made only by writing, and what came new."""
 
 import copy
+import random
 
 import pytest
 from smisk.core.sessions import SessionDataError, SessionStoreError
@@ -440,6 +441,52 @@ def test_two_logins_at_once_are_two_sessions(store):
         one.regenerate()
     sids = [id_in(end(one)) for one in ones]
     assert store.kept_data == {sid: {"user": "bob"} for sid in sids}
+
+
+class Model:
+    """One request as it should be: what it found, what it has, and what the two differ in."""
+
+    def __init__(self, data):
+        self.base = copy.deepcopy(data)
+        self.mine = copy.deepcopy(data)
+
+    def save(self, stored):
+        """Puts each key that is other than it was found into what is stored."""
+        for key in self.base.keys() | self.mine.keys():
+            if key not in self.mine:
+                stored.pop(key, None)
+            elif self.mine[key] != self.base.get(key):
+                stored[key] = copy.deepcopy(self.mine[key])
+        self.base = copy.deepcopy(self.mine)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_interleaving_of_requests_loses_nothing(store, seed):
+    random.seed(seed)
+    stored = {"a": 1, "list": [1]}
+    requests = []
+    for number in range(60):
+        if len(requests) < 4:
+            requests.append((life_of(store, f"SID={SID}"), Model(stored)))
+            assert requests[-1][0].data == stored
+        life, model = random.choice(requests)
+        key = random.choice("abcdef")
+        act = random.choice(["set", "set", "delete", "nest", "head", "end"])
+        for data in (life.data, model.mine):
+            if act == "set":
+                data[key] = number
+            elif act == "delete":
+                data.pop(key, None)
+            elif act == "nest":
+                data.setdefault("list", []).append(number)
+        if act == "head":
+            assert life.cookie() is None
+            model.save(stored)
+        elif act == "end":
+            life.finish()
+            model.save(stored)
+            requests.remove((life, model))
+        assert store.kept_data == {SID: stored}
 
 
 # --- errors ---
