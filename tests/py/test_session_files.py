@@ -228,8 +228,9 @@ def test_full_disk_leaves_what_was_there(store, monkeypatch):
     for call in ("write", "pwrite"):
         monkeypatch.setattr(os, call, full)
     for data in ({"a": 2}, "x" * 10_000):
-        with pytest.raises(SessionStoreError, match="No space left"):
+        with pytest.raises(SessionStoreError, match="No space left") as caught:
             store.write(SID, data)
+        assert SID[2:] not in str(caught.value)
     with pytest.raises(SessionStoreError, match="No space left"):
         store.write(OTHER, 1)
     monkeypatch.undo()

@@ -91,6 +91,28 @@ def test_store_may_keep_objects_that_no_codec_knows():
     assert store.kept == {cookie[4:]: {"thing": thing, "b": {1}, "c": {1}}}
 
 
+def test_store_may_keep_keys_that_the_codec_would_change():
+    store = OldStore()
+    life = life_of(store)
+    life.data = {1: "a", 2: "b"}
+    cookie = sent_cookie(life)
+    life.finish()
+    life = life_of(store, cookie)
+    life.data = {1: "a", 3: "c"}
+    end(life)
+    assert store.kept == {cookie[4:]: {1: "a", 3: "c"}}
+
+
+def test_keys_that_would_change_are_refused_by_files_also_in_place(tmp_path):
+    store = FileSessionStore(f"{tmp_path}/")
+    store.write(SID, {"a": 1})
+    life = life_of(store, f"SID={SID}")
+    life.data[1] = "b"
+    with pytest.raises(SessionDataError, match="the key 1 of a dict is int"):
+        life.cookie()
+    assert store.read(SID) == {"a": 1}
+
+
 def test_files_carry_a_session_through_requests(tmp_path):
     store = FileSessionStore(f"{tmp_path}/", gc_probability=1)
     life = life_of(store)

@@ -181,7 +181,7 @@ class FileSessionStore(SessionStore):
         """The data of a file of the folder `fd`. InvalidSessionError, SessionStoreError."""
         file = _open(fd, name, os.O_RDONLY)
         try:
-            slot = self._slot(file, name)
+            slot = self._slot(file)
         finally:
             _close(file)
         if slot is None:
@@ -196,7 +196,7 @@ class FileSessionStore(SessionStore):
             try:
                 slot = None
                 with contextlib.suppress(InvalidSessionError):
-                    slot = self._slot(file, name)
+                    slot = self._slot(file)
                 before = None if slot is None else slot.content
                 after = change(before)
                 if after is None:
@@ -206,7 +206,7 @@ class FileSessionStore(SessionStore):
             finally:
                 _close(file)
 
-    def _slot(self, file: int | None, name: str) -> Slot | None:
+    def _slot(self, file: int | None) -> Slot | None:
         """What counts in an open file; None if there is no file. InvalidSessionError, SessionStoreError."""
         if file is None:
             return None
@@ -218,7 +218,7 @@ class FileSessionStore(SessionStore):
                 raise InvalidSessionError("data too old")
             slot = newest(os.read(file, found.st_size))
         except OSError as error:
-            raise _failure(error, name) from error
+            raise _failure(error) from None
         if slot is None:
             raise InvalidSessionError(_INVALID)
         return slot
@@ -273,7 +273,7 @@ def _open(fd: int, name: str, mode: int) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _failure(error, name) from error
+        raise _failure(error) from None
 
 
 def _close(file: int | None) -> None:
@@ -293,11 +293,12 @@ def _put(fd: int, name: str, file: int | None, slot: Slot | None, content: bytes
                 count = os.pwrite(file, data, start)
                 start, data = start + count, data[count:]
     except OSError as error:
-        raise _failure(error, name) from error
+        raise _failure(error) from None
 
 
-def _failure(error: OSError, name: str) -> SessionStoreError:
-    return SessionStoreError(error.errno, f"session file: {error.strerror}", name)
+def _failure(error: OSError) -> SessionStoreError:
+    """Without the file's name: most of it is a secret, and errors are logged."""
+    return SessionStoreError(error.errno, f"session file: {error.strerror}")
 
 
 def _remove(fd: int, name: str) -> None:

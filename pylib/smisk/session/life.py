@@ -222,10 +222,12 @@ class Life:
 
     def _change(self, sid: str, after: bytes | None) -> None:
         """Mostly nobody else has changed anything; if somebody has, both changes are put together."""
-        if self._before is not None and after is not None:
+        try:
             self._codec.check(self._data)
-            if self._store.replace(sid, self._before, after):
-                return
+        except SessionDataError:
+            self._before = None  # the store may know more than the codec; it is told everything, and may refuse
+        if self._before is not None and after is not None and self._store.replace(sid, self._before, after):
+            return
 
         def change(held: Any) -> Any:
             return None if held is None else self._merged(held)
