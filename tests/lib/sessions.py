@@ -78,13 +78,15 @@ def sent_cookie(life: Life) -> str:
 
 def main(kind: str, where: str, sid: str, key: str) -> None:
     """Reads the session, says so, waits for a line, and saves it with a key of its own and one less that all delete."""
-    life = begin(request_with(f"SID={sid}"), make_store(kind, where))
+    store = make_store(kind, where)
+    life = begin(request_with(f"SID={sid}"), store)
     life.data[key] = len(life.data)
     life.data.pop("everybody's", None)
     print("read", flush=True)
     sys.stdin.readline()
     life.cookie()
     life.finish()
+    store.close()
 
 
 if __name__ == "__main__":

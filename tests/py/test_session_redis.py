@@ -33,7 +33,9 @@ def store(server, request, monkeypatch):
     if request.param == "valkey":
         pytest.importorskip("valkey")
         monkeypatch.setitem(sys.modules, "redis", None)
-    return RedisSessionStore(server.url, timeout=0.1)
+    store = RedisSessionStore(server.url, timeout=0.1)
+    yield store
+    store.close()
 
 
 def everything(store):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """SQLSessionStore on SQLite: its file, its table, its expiry, and what happens when the database fails."""
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -29,20 +30,18 @@ def path(tmp_path):
 def store(path):
     store = SQLSessionStore(f"sqlite:///{path}", timeout=0.1)
     yield store
-    store._connected().dispose()
+    store.close()
 
 
 def rows(path):
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT id FROM smisk_session ORDER BY id").fetchall()
-    connection.close()
     return [row[0] for row in found]
 
 
 def run(path, statement, *parameters):
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(statement, parameters)
-    connection.close()
 
 
 def test_default_place_is_private(tmp_path, monkeypatch):
@@ -53,7 +52,7 @@ def test_default_place_is_private(tmp_path, monkeypatch):
     assert rows(folder / "sessions.db") == [SID]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
-    store._connected().dispose()
+    store.close()
 
 
 def test_file_of_ones_own_is_private(store, path):
@@ -68,8 +67,10 @@ def test_folder_that_is_not_there_is_a_clear_error(tmp_path):
 
 def test_file_that_is_no_database_is_a_store_error(path):
     path.write_bytes(b"rubbish" * 1000)
+    store = SQLSessionStore(f"sqlite:///{path}")
     with pytest.raises(SessionStoreError, match="file is not a database"):
-        SQLSessionStore(f"sqlite:///{path}").read(SID)
+        store.read(SID)
+    store.close()
 
 
 def test_database_that_is_locked_is_an_error_after_the_timeout(store, path):
@@ -206,7 +207,7 @@ def test_processes_that_start_at_once_make_one_table(path):
     code = (
         "import sys; from smisk.session.sql import SQLSessionStore\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
-        "SQLSessionStore('sqlite:///' + sys.argv[1], timeout=60).write(sys.argv[2], 1)"
+        "store = SQLSessionStore('sqlite:///' + sys.argv[1], timeout=60); store.write(sys.argv[2], 1); store.close()"
     )
     environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}
     sids = sorted(make_id() for _ in range(4))
@@ -220,6 +221,12 @@ def test_processes_that_start_at_once_make_one_table(path):
         process.communicate()
     assert [process.returncode for process in running] == [0] * 4
     assert rows(path) == sids
+
+
+def test_store_that_was_closed_opens_again(store):
+    store.write(SID, {"a": 1})
+    store.close()
+    assert store.read(SID) == {"a": 1}
 
 
 def test_missing_library_says_what_to_install():

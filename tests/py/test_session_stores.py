@@ -54,7 +54,9 @@ def place(request, servers, tmp_path):
 
 @pytest.fixture
 def store(place):
-    return make_store(*place)
+    store = make_store(*place)
+    yield store
+    store.close()
 
 
 @pytest.fixture
@@ -93,7 +95,11 @@ def test_sessions_are_apart(store):
 
 def test_another_store_of_the_same_place_has_the_same_sessions(store, place, sid):
     store.write(sid, {"a": 1})
-    assert make_store(*place).read(sid) == {"a": 1}
+    other = make_store(*place)
+    assert other.read(sid) == {"a": 1}
+    other.close()
+    assert other.read(sid) == {"a": 1}
+    other.close()
 
 
 @pytest.mark.parametrize("method", ["read", "refresh", "destroy"])

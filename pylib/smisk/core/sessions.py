@@ -117,6 +117,9 @@ class SessionStore:
         """
         return False
 
+    def close(self) -> None:
+        """Gives back connections, if the store has any; it makes new ones when it is used again."""
+
     def find(self, text: str) -> tuple[str, Any]:
         """Id and data of the session that a cookie's value names. InvalidSessionError: it names none."""
         from smisk.session.ids import check_id

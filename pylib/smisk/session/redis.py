@@ -101,6 +101,12 @@ class RedisSessionStore(SwapStore):
         """Removes the key."""
         self._ask("delete", self._key(sid))
 
+    def close(self) -> None:
+        """Closes the connections of the store's own client."""
+        if self._client is not None and not self._given:
+            self._client.close()
+            self._client = None
+
     def _load(self, sid: str) -> tuple[Any, bytes | None]:
         sealed = self._get(sid)
         if sealed is None:

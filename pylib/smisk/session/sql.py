@@ -104,6 +104,13 @@ class SQLSessionStore(SwapStore):
         check_id(sid)
         self._count(self._sql.destroy, {"sid": sid})
 
+    def close(self) -> None:
+        """Closes the connections of the store's own engine."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None and self._given is None:
+            engine.dispose()
+
     def sweep(self, rows: int | None = None) -> int:
         """Removes `rows` expired sessions at most, `sweep_rows` if not given, and returns how many."""
         named = {"now": time.time(), "rows": self.sweep_rows if rows is None else rows}
