@@ -10,7 +10,7 @@ from typing import Any
 from smisk.core.sessions import InvalidSessionError, SessionStore
 from smisk.session.life import Life, begin
 
-__all__ = ["MemoryStore", "make_store", "request_with", "sent_cookie"]
+__all__ = ["MemoryStore", "close_store", "make_store", "request_with", "sent_cookie"]
 
 
 class MemoryStore(SessionStore):
@@ -57,6 +57,14 @@ def make_store(kind: str, where: str) -> SessionStore:
     return RedisSessionStore(where, cluster=kind == "cluster", busy_timeout=60)
 
 
+def close_store(store: SessionStore) -> None:
+    """Closes a store, and the client that it was made with."""
+    client = getattr(store, "_client", None)
+    store.close()
+    if client is not None:
+        client.close()
+
+
 def request_with(*cookies: str, https: bool = False) -> Any:
     """A real request that brings these cookies, each `name=value`."""
     import _smisk
@@ -86,7 +94,7 @@ def main(kind: str, where: str, sid: str, key: str) -> None:
     sys.stdin.readline()
     life.cookie()
     life.finish()
-    store.close()
+    close_store(store)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,7 @@ def test_cluster_that_is_killed_is_a_clear_error_and_comes_back(tmp_path, librar
         store.write(SID, {"a": 2})
         assert store.read(SID) == {"a": 2}
     finally:
+        store.close()
         server.kill()
 
 
@@ -125,7 +126,8 @@ def test_keys_have_the_prefix_and_end_by_themselves(server, store):
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b'{"a":1}', seal({"a": 1}, "pickle", 100)])
 def test_unreadable_data_are_invalid_and_replaced(server, store, content):
-    redis.Redis.from_url(server.url).set(KEY, content)
+    with redis.Redis.from_url(server.url) as client:
+        client.set(KEY, content)
     with pytest.raises(InvalidSessionError, match="invalid session data"):
         store.read(SID)
     assert store.update(SID, lambda held: {"was": held}) == {"was": None}
@@ -173,19 +175,25 @@ def test_password_is_in_no_error():
 
 
 def test_client_of_ones_own_is_used(server):
-    store = RedisSessionStore(client=redis.Redis.from_url(server.url), prefix="mine:")
+    client = redis.Redis.from_url(server.url)
+    store = RedisSessionStore(client=client, prefix="mine:")
     store.write(SID, 1)
+    store.close()
+    assert client.ping()
     assert server.ask("KEYS", "*") == f"mine:{SID}"
     server.kill()
     with pytest.raises(SessionStoreError, match="the session store at Redis failed"):
         store.read(SID)
+    client.close()
 
 
 def test_client_that_decodes_is_refused(server):
-    store = RedisSessionStore(client=redis.Redis.from_url(server.url, decode_responses=True))
+    client = redis.Redis.from_url(server.url, decode_responses=True)
+    store = RedisSessionStore(client=client)
     store.write(SID, 1)
     with pytest.raises(TypeError, match="decode_responses"):
         store.read(SID)
+    client.close()
 
 
 def test_client_of_another_library_is_refused():
@@ -209,6 +217,7 @@ def test_urls_of_valkey_are_taken_by_either_library(tmp_path, monkeypatch):
             store.write(SID, library)
             assert store.read(SID) == library
             assert type(store._connected()).__module__.startswith(library)
+            store.close()
             monkeypatch.setitem(sys.modules, "redis", None)
     finally:
         server.kill()
