@@ -163,13 +163,17 @@ def test_app_shared_key_is_the_same_in_every_process(tmp_path, monkeypatch):
         assert key_of(path) == keys[-1]
     assert [key.rpartition("_")[0] for key in keys] == ["one", "other", "shop"]
     assert len({key.rpartition("_")[2] for key in keys}) == 3
-    assert all(len(key.rpartition("_")[2]) == 64 for key in keys)
+    assert all(len(key.rpartition("_")[2]) == 32 for key in keys)
 
 
-def test_app_shared_key_without_a_file_is_that_of_the_application_folder(tmp_path, monkeypatch):
+def test_app_shared_key_without_a_main_file_is_that_of_the_module_that_is_served(monkeypatch):
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
-    monkeypatch.setenv("SMISK_APP_DIR", str(tmp_path / "shop"))
-    assert app_shared_key().rpartition("_")[0] == "shop"
-    monkeypatch.delenv("SMISK_APP_DIR")
+    monkeypatch.setattr(sys, "argv", ["smisk.util.cache:something"])
+    assert app_shared_key().rpartition("_")[0] == "cache"
+
+
+def test_app_shared_key_without_a_file_is_that_of_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.setattr(sys, "argv", [""])
     monkeypatch.chdir(tmp_path)
     assert app_shared_key().rpartition("_")[0] == tmp_path.name
