@@ -14,10 +14,10 @@ FORMS = Path(__file__).resolve().parent / "index.html"
 
 
 class MyApp(Application):
-    # That of the forms.
-    charset = "iso-8859-1"
-
-    def application_will_start(self):
+    def __init__(self):
+        super().__init__()
+        # That of the forms.
+        self.charset = "iso-8859-1"
         # Short, so that one can watch a session expire.
         self.sessions.ttl = 10
 
@@ -31,9 +31,11 @@ class MyApp(Application):
         self.response.headers = ["Content-Type: text/plain; charset=iso-8859-1"]
         if "dump" in self.request.get:
             self.dump()
-        else:
-            self.react()
-            self.show()
+            return
+        self.react()
+        text = "".join([*self.settings(), *self.fields(), *self.values()])
+        # What ISO-8859-1 does not have is written as in Python.
+        self.response.write(text.encode("iso-8859-1", "backslashreplace"))
 
     def dump(self):
         """Echoes the body, piece by piece."""
@@ -50,50 +52,41 @@ class MyApp(Application):
         elif self.request.session is None:
             self.request.session = "mos"
 
-    def show(self):
-        """Writes everything as text."""
-        request, response = self.request, self.response
-        post = request.post  # before the output begins: a form that is too large becomes an error page
-        self.section(
-            "self",
-            request_class=self.request_class,
-            response_class=self.response_class,
-            sessions_class=self.sessions_class,
-            sessions=self.sessions,
-            name=self.sessions.name,
-            ttl=self.sessions.ttl,
-        )
-        self.section(
-            "self.request",
-            env=request.env,
-            get=request.get,
-            post=post,
-            files=request.files,
-            cookies=request.cookies,
-            input=request.input.read(),
-            url=str(request.url),
-            session_id=request.session_id,
-            session=request.session,
-        )
-        fields = {name: value for name, value in request.env.items() if name.startswith("HTTP_")}
-        self.pairs(
-            "Reconstructed headers", {name[5:].title().replace("_", "-"): value for name, value in fields.items()}
-        )
-        self.section("self.response", headers=response.headers)
-        self.pairs("Query parameters (GET)", request.get)
-        self.pairs("Form data (POST)", post)
-        self.pairs("Cookies", request.cookies)
+    def settings(self):
+        """What the application is set to."""
+        yield "self\n"
+        for name in ("request_class", "response_class", "sessions_class", "sessions"):
+            yield line(name, getattr(self, name))
+        yield line("sessions.name", self.sessions.name)
+        yield line("sessions.ttl", self.sessions.ttl)
 
-    def section(self, title, **values):
-        lines = [f"{title}.\n", *(f"  {name:<15} {value!r}\n" for name, value in values.items()), "\n"]
-        self.write(lines)
+    def fields(self):
+        """The request and the response, field by field."""
+        request = self.request
+        yield "\nself.request\n"
+        for name in ("env", "get", "post", "files", "cookies", "url", "session", "session_id"):
+            yield line(name, getattr(request, name))
+        yield line("input", request.input.read())
+        yield "\nself.response\n"
+        yield line("headers", self.response.headers)
 
-    def pairs(self, title, values):
-        self.write([f"{title}:\n", *(f"  {key} = {value}\n" for key, value in values.items()), "\n"])
+    def values(self):
+        """What came by name, one line each."""
+        request = self.request
+        sent = {name: value for name, value in request.env.items() if name.startswith("HTTP_")}
+        headers = {name[5:].title().replace("_", "-"): value for name, value in sent.items()}
+        for title, values in (
+            ("Reconstructed headers", headers),
+            ("Query parameters (GET)", request.get),
+            ("Form data (POST)", request.post),
+            ("Cookies", request.cookies),
+        ):
+            yield f"\n{title}\n"
+            yield from (f"  {name} = {value}\n" for name, value in values.items())
 
-    def write(self, lines):
-        """Writes text; what ISO-8859-1 does not have is written as in Python."""
-        self.response.write("".join(lines).encode("iso-8859-1", "backslashreplace"))
+
+def line(name, value):
+    return f"  {name:<15} {value!r}\n"
 
 
 if __name__ == "__main__":
