@@ -5,7 +5,7 @@ import re
 import types
 from collections.abc import MutableMapping
 
-__all__ = ["MutableMapping", "None2", "RegexType", "Symbol", "Undefined"]
+__all__ = ["MutableMapping", "None2", "RegexType", "Symbol", "Undefined", *types.__all__]
 
 
 class Symbol:
@@ -24,5 +24,3 @@ None2 = (None, None)
 RegexType = re.Pattern
 
 globals().update((name, getattr(types, name)) for name in types.__all__)
-# A star import takes them along; by an operation that type checkers do not follow, for they do not see the names.
-globals()["__all__"] += types.__all__
