@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lib import process
 from lib.daemon import ROOT, Address, Smiskd, run_smiskd
 from lib.http import Answer, RawHTTP, get
 from lib.servers import Front, program, start_example
@@ -233,7 +234,8 @@ def test_core_sendfile_sends_its_image_whole(serve: Callable[..., Address]) -> N
 @pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("path", ["/other.jpg", "/..%2Fcore-minimal.jpg", "/.jpg"])
 def test_core_sendfile_sends_nothing_else(serve: Callable[..., Address], path: str) -> None:
-    assert ask(serve("core-sendfile"), path).status == 404
+    # nginx refuses a path that leads out of the site by itself.
+    assert ask(serve("core-sendfile"), path).status in (400, 404)
 
 
 @pytest.mark.usefixtures("core")
@@ -247,9 +249,25 @@ def test_core_sendfile_has_its_own_location_for_front_servers_only(
 # --- key-value store ---
 
 
+def keep_open(request: pytest.FixtureRequest, where: Address) -> None:
+    """Has every worker open the store, whose files are then no leak."""
+    daemon: Smiskd = request.node.daemon
+    waiting = set(daemon.workers())
+    for _ in range(1000):  # the kernel chooses who of them answers
+        assert ask(where, "/").status == 200
+        waiting -= {pid for pid in waiting if any("dict.mdb" in path for path in process.descriptors(pid).values())}
+        if not waiting:
+            break
+    assert not waiting, "a worker that answered nothing"
+    daemon.rebase()
+
+
 @pytest.mark.usefixtures("ipc")
-def test_core_key_value_store_answers_as_its_page_shows(serve: Callable[..., Address]) -> None:
+def test_core_key_value_store_answers_as_its_page_shows(
+    serve: Callable[..., Address], request: pytest.FixtureRequest
+) -> None:
     where = serve("core-key-value-store", workers=2)
+    keep_open(request, where)
     curl = program("curl")
     page = (EXAMPLES / "core-key-value-store" / "README.md").read_text()
     lines = [line.strip() for line in page.splitlines() if line.startswith("    ")]
@@ -276,9 +294,11 @@ def test_core_key_value_store_answers_as_its_page_shows(serve: Callable[..., Add
     ],
 )
 def test_core_key_value_store_says_what_is_wrong(
-    serve: Callable[..., Address], method: str, path: str, body: bytes, status: int
+    serve: Callable[..., Address], request: pytest.FixtureRequest, method: str, path: str, body: bytes, status: int
 ) -> None:
-    answer = ask(serve("core-key-value-store"), path, method=method, body=body)
+    where = serve("core-key-value-store")
+    keep_open(request, where)
+    answer = ask(where, path, method=method, body=body)
     assert answer.status == status
     with contextlib.suppress(ValueError):  # a front server may refuse what is too large on its own
         assert "status" in json.loads(answer.body)
@@ -289,9 +309,11 @@ def test_core_key_value_store_outlives_its_server(smiskd: Start, tmp_path: Path)
     daemon = run(smiskd, "core-key-value-store", tmp_path)
     value = {"a": [1, None, "ö"]}
     assert ask(daemon.http, "/key", method="PUT", body=json.dumps(value).encode()).status == 200
+    daemon.rebase()
     daemon.stop()
     again = run(smiskd, "core-key-value-store", tmp_path)
     assert json.loads(ask(again.http, "/key").body) == value
+    again.rebase()
     assert os.listdir(tmp_path / "store")
 
 
