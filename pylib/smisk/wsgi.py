@@ -139,7 +139,8 @@ class Gateway(Application):
         for name, value in headers:
             _check_field(name, value)
         response.headers = [f"Status: {status}", *(f"{name}: {value}" for name, value in headers), _POWERED_BY]
-        return response.write
+        write: Callable[[bytes], object] = response.write
+        return write
 
     def _check_started(self) -> None:
         if not self.response.has_begun and not self.response.headers:
