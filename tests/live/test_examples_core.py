@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from lib import process
-from lib.daemon import ROOT, Address, Smiskd, run_smiskd
+from lib.daemon import BINARY, ROOT, Address, Smiskd, environment, run_smiskd
 from lib.http import Answer, RawHTTP, get
-from lib.servers import Front, program, start_example
+from lib.log import Log
+from lib.servers import Front, free_port, program, start_example
 
 EXAMPLES = ROOT / "examples"
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -315,6 +317,52 @@ def test_core_key_value_store_outlives_its_server(smiskd: Start, tmp_path: Path)
     assert json.loads(ask(again.http, "/key").body) == value
     again.rebase()
     assert os.listdir(tmp_path / "store")
+
+
+# --- as programs ---
+
+
+@pytest.mark.parametrize(
+    ("program_file", "path", "status"),
+    [
+        ("core-minimal/minimal.py", "/", 200),
+        ("core-distributed/distributed.py", "/", 200),
+        ("core-input/inputs.py", "/", 200),
+        ("core-key-value-store/store.py", "/key", 404),
+        ("core-sendfile/sendfile.py", "/image.jpg", 200),
+        ("wsgi-minimal/minimal_wsgi.py", "/", 200),
+    ],
+)
+def test_example_runs_as_a_program(
+    request: pytest.FixtureRequest, tmp_path: Path, program_file: str, path: str, status: int
+) -> None:
+    request.getfixturevalue("ipc" if "store" in program_file else "core")
+    pytest.importorskip("smisk.util.main", reason="smisk.util.main is not there")
+    import smisk
+
+    port = free_port()
+    ours = {"SMISKD": str(BINARY), "PYTHONPATH": str(Path(smisk.__file__).parents[1])}
+    running = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / program_file), "--http-addr", "127.0.0.1", "--http-port", str(port)],
+        cwd=tmp_path,
+        env=environment({**ours, "TMPDIR": str(tmp_path), "STORE_FOLDER": str(tmp_path / "store")}),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert running.stderr is not None
+    log = Log(running.stderr)
+    try:
+        log.wait(r"ready: ", 0, 30.0)
+        assert ask(("127.0.0.1", port), path).status == status
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30.0) == 0, log
+    finally:
+        for pid in process.in_session(running.pid):
+            os.kill(pid, signal.SIGKILL)
+        running.wait(30.0)
+        log.join()
+    assert not re.search(r"error|critical|Traceback", str(log)), log
 
 
 # --- their pages ---
