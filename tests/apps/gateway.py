@@ -5,6 +5,7 @@ import json
 import sys
 from wsgiref.validate import validator
 
+from smisk.util.string import normalize_url
 from smisk.wsgi import Gateway
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -121,6 +122,11 @@ def send_file(environ, start_response):
     start_response("200 OK", PLAIN)
     environ["smisk.app"].request.send_file(__file__)
     return []
+
+
+def complete(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return [str(normalize_url(environ["QUERY_STRING"])).encode()]
 
 
 def application(environ, start_response):

@@ -129,6 +129,12 @@ def test_request_sends_files(gateway: Smiskd) -> None:
     assert ask(gateway, "/send_file").body == (APPS / "gateway.py").read_bytes()
 
 
+def test_url_is_completed_from_that_of_the_request(gateway: Smiskd) -> None:
+    found = ask(gateway, "/complete/here?sub/name").body.decode()
+    assert found == f"{ask(gateway, '/complete/here?').body.decode().removesuffix('here')}sub/name"
+    assert found.startswith("http://") and found.endswith("/complete/sub/name")
+
+
 def test_application_of_a_gateway_is_served_as_wsgi(smiskd: Callable[..., Smiskd]) -> None:
     daemon = smiskd(*PLACES, "--interface", "wsgi", "gateway:gateway.wsgi_app")
     answer = ask(daemon, "/write")

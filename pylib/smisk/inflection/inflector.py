@@ -79,8 +79,9 @@ class Inflector:
     def ordinalize(self, number: float | str) -> str:
         """1 to `1st`. The number is cut down to a whole one; ValueError for text that is none."""
         n = int(number)
-        last = 0 if abs(n) % 100 in (11, 12, 13) else abs(n) % 10
-        return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
+        is_teen = abs(n) % 100 in (11, 12, 13)
+        suffix = "th" if is_teen else {1: "st", 2: "nd", 3: "rd"}.get(abs(n) % 10, "th")
+        return f"{n}{suffix}"
 
     # --- names ---
 
