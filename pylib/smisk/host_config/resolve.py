@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from smisk.config.error import ConfigurationError, quoted
+from smisk.config.keys import meant
 from smisk.config.parser import Parser
 from smisk.config.position import Path, Position, find
 
@@ -119,10 +120,13 @@ def _develop(settings: dict[str, object], draft: Draft) -> None:
 def _unknown_keys(draft: Draft) -> list[ConfigurationError]:
     errors = []
     for key, value in draft.values.items():
-        if key in SETTINGS or ("." in key and key not in LATER):
+        near = meant(key)
+        if key in SETTINGS or ("." in key and key not in LATER and near is None):
             continue
         position = find(draft.positions, (key,))
-        if key in LATER:
+        if near is not None:
+            errors.append(position.error(f'unknown key {quoted(key)}; did you mean "{near}"?'))
+        elif key in LATER:
             errors.append(position.error(f"{key} is not available in this version"))
         else:
             errors.append(position.error(f"unknown key {quoted(key)}; {_hint(key, value)}"))
