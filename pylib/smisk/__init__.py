@@ -2,24 +2,44 @@
 """Smisk: Python web applications hosted by a C program.
 
 Everything here is made on first use, because every worker imports this module and pays for it in memory.
-`Request`, `Response` and `__version__` come from `_smisk`, which `smiskd` brings along; the pure Python modules
-below `smisk.core` work without it.
+`Request`, `Response`, `__version__` and `__build__` come from `_smisk`, which `smiskd` brings along; the pure Python
+modules below `smisk.core` work without it.
 """
 
-__all__ = ["Request", "Response", "__version__"]
+__all__ = [
+    "Request",
+    "Response",
+    "__author__",
+    "__build__",
+    "__copyright__",
+    "__license__",
+    "__version__",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _smisk import Request, Response, __version__
+    from _smisk import Request, Response, __build__, __version__
+
+    from .release import author as __author__
+    from .release import copyright as __copyright__
+    from .release import license as __license__
+
+_OF_RELEASE = ("__author__", "__copyright__", "__license__")
 
 
 def __getattr__(name: str) -> object:
-    """Takes an exported name from `_smisk` and keeps it. ImportError where there is no `_smisk`."""
+    """Takes an exported name from where it is and keeps it. ImportError where that needs `_smisk`, which is not there."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import _smisk
+    value: object
+    if name in _OF_RELEASE:
+        from . import release
 
-    value: object = getattr(_smisk, name)
+        value = getattr(release, name.strip("_"))
+    else:
+        import _smisk
+
+        value = getattr(_smisk, name)
     globals()[name] = value
     return value
 
