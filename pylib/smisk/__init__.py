@@ -2,8 +2,8 @@
 """Smisk: Python web applications hosted by a C program.
 
 Everything here is made on first use, because every worker imports this module and pays for it in memory.
-`Request`, `Response`, `__version__` and `__build__` come from `_smisk`, which `smiskd` brings along; the pure Python
-modules below `smisk.core` work without it.
+`Request`, `Response` and `__version__` come from `_smisk`, which `smiskd` brings along; the pure Python modules
+below `smisk.core` work without it.
 """
 
 __all__ = [
@@ -18,28 +18,24 @@ __all__ = [
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _smisk import Request, Response, __build__, __version__
+    from _smisk import Request, Response, __version__
 
-    from .release import author as __author__
-    from .release import copyright as __copyright__
-    from .release import license as __license__
+    from smisk.release import __build__
+    from smisk.release import author as __author__
+    from smisk.release import copyright as __copyright__
+    from smisk.release import license as __license__
 
-_OF_RELEASE = ("__author__", "__copyright__", "__license__")
+_RELEASE = {"__author__": "author", "__build__": "__build__", "__copyright__": "copyright", "__license__": "license"}
 
 
 def __getattr__(name: str) -> object:
-    """Takes an exported name from where it is and keeps it. ImportError where that needs `_smisk`, which is not there."""
+    """Takes an exported name from its module and keeps it. ImportError where there is no `_smisk`."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object
-    if name in _OF_RELEASE:
-        from . import release
+    from importlib import import_module
 
-        value = getattr(release, name.strip("_"))
-    else:
-        import _smisk
-
-        value = getattr(_smisk, name)
+    module, attribute = ("smisk.release", _RELEASE[name]) if name in _RELEASE else ("_smisk", name)
+    value: object = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
 

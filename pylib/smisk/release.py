@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What this release of Smisk is: version, authors, licence.
 
-`version` and `version_info` need `_smisk`, which knows what it was built as. `email` is empty: the project has no address
-of its own, questions go where its code is kept.
+`version`, `version_info` and `__build__`, a URN that names the sources, need `_smisk`, which knows what it was built from.
+`email` is empty: the project has no address of its own, questions go where its code is kept.
 """
 
-__all__ = ["author", "copyright", "email", "license", "version", "version_info"]
+__all__ = ["__build__", "author", "copyright", "email", "license", "version", "version_info"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _smisk import __build__
     from _smisk import __version__ as version
 
     version_info: tuple[int, ...]
@@ -37,14 +38,19 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 
 
 def __getattr__(name: str) -> object:
-    """Takes the version from `_smisk` when it is asked for. ImportError where there is no `_smisk`."""
-    if name not in ("version", "version_info"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from _smisk import __version__
+    """Takes what only `_smisk` knows from there when it is asked for. ImportError where there is no `_smisk`."""
+    value: object
+    if name == "__build__":
+        from _smisk import __build__ as value
+    elif name == "version":
+        from _smisk import __version__ as value
+    elif name == "version_info":
+        from _smisk import __version__
 
-    globals()["version"] = __version__
-    globals()["version_info"] = _numbers(__version__)
-    value: object = globals()[name]
+        value = _numbers(__version__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
     return value
 
 

@@ -49,7 +49,9 @@ def test_package_names_come_from_the_release() -> None:
 
 
 def test_exported_names_are_those_of_1_1() -> None:
-    assert set(release.__all__) == {"version", "version_info", "author", "email", "copyright", "license"}
+    assert set(release.__all__) == {
+        "version", "version_info", "author", "email", "copyright", "license", "__build__",
+    }  # fmt: skip
     assert isinstance(release.email, str)
     with pytest.raises(AttributeError, match="build"):
         release.build  # type: ignore[attr-defined]  # noqa: B018
