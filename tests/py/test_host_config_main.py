@@ -362,6 +362,10 @@ def test_syntax_error_and_missing_file_are_told(fail: Fail) -> None:
     [
         (("--set", "workrs", "1"), '--set: unknown key "workrs"; did you mean "workers"?'),
         (("--set", "a.b", "1"), '--set: "a.b" belongs to the application; it is set in the configuration file'),
+        (
+            ("--set", "logging", "{}"),
+            '--set: "logging" belongs to the application; it is set in the configuration file',
+        ),
         (("--set", "listen", '["x"'), '--set: listen: "[" is not closed; "]" is missing'),
         (("--workers", "workers", "0"), "--workers: workers must be at least 1, not 0"),
         (("--workers", "workers", "two"), '--workers: workers must be a whole number or "auto", not "two"'),

@@ -26,8 +26,11 @@ SECRET_NAMES = frozenset({
 
 _LONG_NAMES = ("passw", "passphrase", "secret", "token", "credential", "apikey")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_IN_URL = re.compile(r"(?<=://)([^\s/:@]*):(\S*)@")
-_IN_TEXT = re.compile(r"\b(\w*(?:passw|passphrase|secret|token|pwd|api_?key)\w*\s*[=:]\s*)([^\s;&,]+)", re.IGNORECASE)
+# Bounded, since a pattern that begins anywhere and reads to the end takes the square of the time.
+_IN_URL = re.compile(r"(?<=://)([^\s/:@]{0,256}):(\S{0,256})@")
+_IN_TEXT = re.compile(
+    r"\b(\w{0,64}(?:passw|passphrase|secret|token|pwd|api_?key)\w{0,64}\s{0,8}[=:]\s{0,8})([^\s;&,]+)", re.IGNORECASE
+)
 
 
 def masked(value: object, names: Collection[str] = SECRET_NAMES) -> object:

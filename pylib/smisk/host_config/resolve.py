@@ -19,6 +19,7 @@ from .spot import Spot
 __all__ = ["Draft", "resolve"]
 
 ACCUMULATED = ("listen", "pythonpath", "trusted_proxies")
+OF_APPLICATION = ("application", "logging")  # which reads the file itself
 
 
 class Draft:
@@ -35,7 +36,7 @@ class Draft:
         Raises ConfigurationError when `written` is neither text nor a value of the dialect.
         """
         folder = os.getcwd()
-        if "." in key:
+        if "." in key or key in OF_APPLICATION:
             message = f"{quoted(key)} belongs to the application; it is set in the configuration file"
             raise ConfigurationError(message, origin)
         value, texts = _command_line_value(key, origin, written)
