@@ -8,7 +8,16 @@ from abc import abstractmethod
 from collections.abc import ItemsView, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["MAX_KEY_BYTES", "MISSING", "SharedDict", "check_integer", "check_ttl", "encode_key", "first_sum", "sum_of"]
+__all__ = [
+    "MAX_KEY_BYTES",
+    "MISSING",
+    "SharedDict",
+    "check_integer",
+    "check_ttl",
+    "encode_key",
+    "first_sum",
+    "sum_of",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

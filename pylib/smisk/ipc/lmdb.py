@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 DEFAULT_FILE = "dict.mdb"
-SWEPT_BY_WRITE = 64
+# Bounded, because every swept key may take new pages before it frees old ones.
+SWEPT_BY_WRITE = 16
 SWEPT_WHEN_FULL = 4096
 PAGE = 256
 
@@ -154,6 +155,15 @@ class LMDBDict(SharedDict):
 
     def sweep(self, limit: int = SWEPT_WHEN_FULL) -> int:
         """Removes keys whose time is over, `limit` at most; how many. Every write does this for a few by itself."""
+        swept = 0
+        while swept < limit:
+            last = self._sweep_once(min(SWEPT_BY_WRITE, limit - swept))
+            swept += last
+            if last < SWEPT_BY_WRITE:
+                break
+        return swept
+
+    def _sweep_once(self, limit: int) -> int:
         return self._run(True, lambda table: table.sweep(limit), is_freeing=True)
 
     def sync(self) -> None:
@@ -174,8 +184,8 @@ class LMDBDict(SharedDict):
         try:
             return self._run(True, sweep_and_act, is_freeing)
         except SharedDictFullError:
-            if not self.sweep():
-                raise
+            self.sweep()
+            self._store.turn()
             return self._run(True, sweep_and_act, is_freeing)
 
     def _run(self, is_write: bool, action: Callable[[Table], Result], is_freeing: bool = False) -> Result:

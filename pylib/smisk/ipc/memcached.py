@@ -3,7 +3,7 @@
 
 A key is `<name>:<key>`, percent-encoded; what is longer than memcached allows goes by its digest. A value has its
 deadline in front, in milliseconds, because memcached counts in seconds and does not tell how many are left. Changes
-that depend on what is there are made by memcached's compare-and-swap. Each thread has connections of its own.
+that depend on what is there are made by memcached's compare-and-swap.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hashlib
 import math
 import os
 import select
-import threading
 import time
 import zlib
 from contextlib import contextmanager
@@ -43,44 +42,61 @@ TIMEOUT = 5.0
 MAX_PLACE = 250
 # All printable ASCII but `%`, `#` (which begins a digest) and what `quote` never encodes.
 SAFE = "!\"$&'()*+,/:;<=>?@[\\]^`{|}"
-# Longer times to live are taken for points in time.
+# Longer times to live are taken for points in time, which have 31 bits; what is beyond is left to our own deadline.
 LONGEST_RELATIVE = 30 * 86400
+LAST_MOMENT = (1 << 31) - 1
 EXPIRED = -1
 
 
 class Nodes:
-    """The servers, and each thread's connections to them. A key always belongs to the same server."""
+    """The servers, and connections to them, each lent to one thread at a time. A key always belongs to the same server."""
 
     def __init__(self, addresses: Sequence[str], timeout: float) -> None:
         if not addresses:
             raise ValueError("memcached needs at least one node")
         self._addresses = tuple(addresses)
         self._timeout = timeout
-        self._renew()
-
-    def _renew(self) -> None:
         self._process = os.getpid()
-        self._local = threading.local()
+        self._idle: dict[str, list[Client]] = {address: [] for address in addresses}
 
-    def client(self, place: bytes) -> Client:
-        """This thread's client for the server of a key. A connection that has ended is not used again."""
+    @contextmanager
+    def client(self, place: bytes) -> Iterator[Client]:
+        """A client for the server of a key. A connection that has ended, or failed, is not used again."""
         if self._process != os.getpid():
-            self._renew()
+            # The connections of the parent: they stay open there.
+            self._process = os.getpid()
+            self.close()
         address = self._addresses[zlib.crc32(place) % len(self._addresses)]
-        clients: dict[str, Client] = self._local.__dict__
-        if address not in clients:
-            clients[address] = Client(
-                address, connect_timeout=self._timeout, timeout=self._timeout, no_delay=True, default_noreply=False
-            )
-        client = clients[address]
-        if client.sock is not None and _is_readable(client.sock.fileno()):
+        client = self._take(address)
+        try:
+            yield client
+        except BaseException:
             client.close()
-        return client
+            raise
+        self._idle[address].append(client)
+
+    def _take(self, address: str) -> Client:
+        idle = self._idle[address]
+        while True:
+            try:
+                client = idle.pop()
+            except IndexError:
+                return Client(
+                    address,
+                    connect_timeout=self._timeout,
+                    timeout=self._timeout,
+                    no_delay=True,
+                    default_noreply=False,
+                )
+            if client.sock is not None and not _is_readable(client.sock.fileno()):
+                return client
+            client.close()
 
     def close(self) -> None:
-        """Closes this thread's connections; those of others end with their threads."""
-        for client in self._local.__dict__.values():
-            client.close()
+        """Closes all connections that nobody has on loan."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
 
 
 def _is_readable(descriptor: int) -> bool:
@@ -113,11 +129,14 @@ class MemcachedDict(SharedDict):
         if self._is_closed:
             raise SharedDictError(f"{self!r} is closed")
         try:
-            yield self._nodes.client(place)
+            with self._nodes.client(place) as client:
+                yield client
         except (OSError, MemcacheUnexpectedCloseError) as error:
             raise SharedDictUnavailableError(f"{self!r}: {error or type(error).__name__}") from error
         except MemcacheServerError as error:
-            kind = SharedDictFullError if b"too large" in _text(error) or b"memory" in _text(error) else SharedDictError
+            kind = (
+                SharedDictFullError if b"too large" in _text(error) or b"memory" in _text(error) else SharedDictError
+            )
             raise kind(f"{self!r}: {_text(error).decode(errors='replace')}") from error
         except MemcacheError as error:
             raise SharedDictError(f"{self!r}: {error}") from error
@@ -210,7 +229,10 @@ class MemcachedDict(SharedDict):
         if not deadline:
             return record, 0
         seconds = max(1, math.ceil(deadline / 1000 - self._clock()) + 1)
-        return record, seconds if seconds <= LONGEST_RELATIVE else int(time.time()) + seconds
+        if seconds <= LONGEST_RELATIVE:
+            return record, seconds
+        moment = int(time.time()) + seconds
+        return record, moment if moment <= LAST_MOMENT else 0
 
     def _unpack(self, record: bytes | None) -> tuple[bytes | None, int]:
         """The value that was stored, None when its time is over, and its deadline."""

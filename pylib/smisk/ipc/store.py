@@ -14,6 +14,7 @@ import threading
 import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import SharedDictError, SharedDictFullError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-GROWTH_STEP = 64 << 10
+PAGES = ("branch_pages", "leaf_pages", "overflow_pages")
 AT_EXIT_TIMEOUT = 1.0
 
 
@@ -52,9 +53,9 @@ class Limits:
             raise ValueError("max_readers must be at least 1, timeout at least 0")
 
     @property
-    def reserve(self) -> int:
-        """What deletions may take beyond `max_size`: they need pages too, before they free some."""
-        return max(1 << 20, self.max_size // 8)
+    def max_map_size(self) -> int:
+        """With room beyond `max_size` for the pages of running changes: deletions need some too, before they free any."""
+        return self.max_size + max(1 << 20, self.max_size // 8)
 
 
 class Store:
@@ -101,28 +102,50 @@ class Store:
         while True:
             size = self._size
             try:
-                return self._run_once(is_write, action)
+                return self._run_once(is_write, action, is_freeing)
             except lmdb.MapFullError:
                 # Until the environment was opened, its size is not known.
-                self._grow(size or self._size, is_freeing)
+                self._grow(size or self._size)
             except lmdb.MapResizedError:
                 self._adopt_size()
             except lmdb.ReadersFullError as error:
                 if not self._drop_stale_readers():
-                    raise SharedDictError(f"{self.path}: more than {self.limits.max_readers} reads at once") from error
+                    raise SharedDictError(
+                        f"{self.path}: more than {self.limits.max_readers} reads at once"
+                    ) from error
             except lmdb.Error as error:
                 raise SharedDictError(f"{self.path}: {error}") from error
 
-    def _run_once(self, is_write: bool, action: Callable[[Any, Any, Any], Result]) -> Result:
+    def turn(self) -> None:
+        """Commits twice. A page that one transaction frees is taken by the second one after it at the earliest."""
+        for number in (b"1", b"2"):
+            self.run(True, partial(_mark, number), is_freeing=True)
+
+    def _run_once(self, is_write: bool, action: Callable[[Any, Any, Any], Result], is_freeing: bool) -> Result:
         if not self._gate.enter(self.limits.timeout):
             raise SharedDictError(f"{self.path} is busy for more than {self.limits.timeout} s")
         try:
             if self._environment is None:
                 self._open_once()
             with self._environment.begin(write=is_write) as transaction:
-                return action(transaction, *self._tables)
+                result = action(transaction, *self._tables)
+                if is_write and not is_freeing:
+                    self._check_room(transaction)
+                return result
         finally:
             self._gate.leave()
+
+    def _check_room(self, transaction: Any) -> None:
+        """Raises SharedDictFullError, which undoes the transaction, when it makes the content larger than allowed."""
+        if self._size < self.limits.max_size:
+            return
+        statuses = [transaction.stat(table) for table in self._tables]
+        used = sum(status[pages] * status["psize"] for status in statuses for pages in PAGES)
+        if used > self.limits.max_size:
+            raise self._full()
+
+    def _full(self) -> SharedDictFullError:
+        return SharedDictFullError(f"{self.path} is full: max_size is {self.limits.max_size} bytes")
 
     # --- opening and closing ---
 
@@ -205,19 +228,14 @@ class Store:
         finally:
             self._gate.reopen()
 
-    def _grow(self, size: int, is_freeing: bool) -> None:
+    def _grow(self, size: int) -> None:
         """Makes the map larger than `size`, unless that has happened, or dead readers kept pages from use."""
-        limits = self.limits
         with self._alone():
             if self._environment is None or self._size > size or self._environment.reader_check():
                 return
-            if size < limits.max_size:
-                larger = min(2 * size, limits.max_size)
-            elif is_freeing and size < limits.max_size + limits.reserve:
-                larger = size + GROWTH_STEP
-            else:
-                raise SharedDictFullError(f"{self.path} is full: max_size is {limits.max_size} bytes")
-            self._resize(larger)
+            if size >= self.limits.max_map_size:
+                raise self._full()
+            self._resize(min(2 * size, self.limits.max_map_size))
 
     def _adopt_size(self) -> None:
         """Another process made the map larger."""
@@ -269,6 +287,10 @@ class Store:
                 self._close_environment()
             finally:
                 self._gate.reopen()
+
+
+def _mark(number: bytes, transaction: Any, *_: Any) -> None:
+    transaction.put(b"turn", number)
 
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
