@@ -3,6 +3,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 from smisk.ipc import SharedDictError, SharedDictFullError
+from smisk.ipc.life import identity, server_identity
 from smisk.ipc.lmdb import LMDBDict, shared_dict
 from smisk.ipc.names import default_folder
 
@@ -68,6 +71,40 @@ def test_dict_that_its_maker_closed_is_there_again_while_the_maker_lives(options
     again = shared_dict(**options)
     assert again["a"] == 1
     again.close()
+
+
+def test_dict_of_a_living_process_outlives_the_one_that_opened_it_first(options: dict[str, Any]) -> None:
+    shared = None
+    with sharers(options, ["shared['a'] = 1; print('done', flush=True); input()"]) as (maker,):
+        maker.begin()
+        assert maker.line() == "done"
+        shared = shared_dict(**options)
+        assert shared["a"] == 1
+        shared.close()
+    assert race(options, ["result = shared['a']"]) == [1]
+
+
+def test_server_below_smiskd_is_the_parent_only_if_it_is_smiskd_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, parent = identity(os.getpid()), identity(os.getppid())
+    assert len({own, parent, ""}) == 3
+    assert server_identity() == own
+    monkeypatch.setattr("sys.builtin_module_names", (*sys.builtin_module_names, "_smisk"))
+    monkeypatch.setattr("os.path.samefile", lambda *_: False)
+    assert server_identity() == own
+    monkeypatch.setattr("os.path.samefile", lambda *_: True)
+    assert server_identity() == parent
+
+    def refuse(*_: str) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr("os.path.samefile", refuse)
+    assert server_identity() == parent
+
+
+def test_identity_of_no_process_is_empty() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert identity(child.pid) == ""
 
 
 def test_dict_whose_maker_was_killed_is_emptied(options: dict[str, Any]) -> None:

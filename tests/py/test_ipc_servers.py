@@ -16,7 +16,9 @@ from smisk.ipc.memcached import shared_dict as memcached_dict
 from smisk.ipc.redis import RedisDict
 
 from lib import stores
+from lib.servers import free_port
 from lib.sharers import race
+from lib.wait import until
 
 
 def options(server: str, address: str) -> dict[str, Any]:
@@ -191,6 +193,34 @@ def test_redis_dict_takes_a_client_of_ones_own(redis_server: stores.StoreServer)
     with closing(RedisDict("own", find_codec("json"), redis.Redis.from_url(redis_server.address))) as shared:
         shared["a"] = [1]
         assert shared["a"] == [1]
+
+
+def test_redis_cluster_holds_a_dict(tmp_path: Path) -> None:
+    redis = pytest.importorskip("redis")
+    port, bus = free_port(), free_port()
+    options = ["--port", f"{port}", "--cluster-enabled", "yes", "--cluster-port", f"{bus}"]
+    server = stores.StoreServer("redis-server", lambda path: [*options, "--unixsocket", path, "--save", ""])
+    try:
+        server.start()
+        with redis.Redis(port=port) as node:
+            node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            until(lambda: b"cluster_state:ok" in node.execute_command("CLUSTER", "INFO"), "the cluster is up")
+        with closing(
+            RedisDict("cluster", find_codec("json"), redis.RedisCluster(host="127.0.0.1", port=port))
+        ) as shared:
+            for i in range(20):
+                shared[f"{i}"] = i
+            assert dict(shared.items()) == {f"{i}": i for i in range(20)}
+            assert shared.incr("5") == 6
+            assert shared.incr("new", ttl=100) == 1
+            assert shared.compare_and_set("7", 7, [7])
+            assert shared.setdefault("7", 8) == [7]
+            assert shared.pop("7") == [7]
+            assert len(shared) == 20
+            shared.clear()
+            assert not shared
+    finally:
+        server.remove()
 
 
 # --- memcached ---

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How long a store lives that is not to be kept: as long as the server that made it, or anybody who has it open.
+"""How long a store lives that is not to be kept: as long as a server that has used it.
 
 Two files beside the store say so. `…-users` carries a shared lock of every process that has the store open.
-`…-open` is locked by who opens or closes, so that they do it one after the other, and names the server. Whoever opens
-the store while nobody uses it and the named server is gone is the one creator, and empties it. Locks end with their
+`…-open` is locked by who opens or closes, so that they do it one after the other, and lists the servers. Whoever opens
+the store while nobody uses it and all listed servers are gone is the one creator, and empties it. Locks end with their
 process, however it ends. (LMDB's own lock file is never touched: closing it would drop LMDB's locks.)
 """
 
@@ -23,7 +23,8 @@ __all__ = ["Life", "identity", "server_identity"]
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_IDENTITY = 256
+# Of the list of servers. Who is gone is taken off the list, so only that many living ones could be too many.
+MAX_LIST = 1 << 20
 FIRST_PAUSE = 0.001
 LONGEST_PAUSE = 0.05
 
@@ -42,8 +43,17 @@ def identity(pid: int) -> str:
 
 def server_identity() -> str:
     """The process whose life counts: the master of `smiskd`, elsewhere this process."""
-    is_worker = "_smisk" in sys.builtin_module_names
+    is_worker = "_smisk" in sys.builtin_module_names and _is_same_program(os.getppid())
     return identity(os.getppid() if is_worker else os.getpid())
+
+
+def _is_same_program(pid: int) -> bool:
+    """Whether a process runs the program that runs here: `smiskd -t` is no worker, but the child of a shell."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/exe", "/proc/self/exe")
+    except OSError:
+        # Another user's process does not tell: the master, where the worker has given up root.
+        return True
 
 
 def _is_alive(known: str) -> bool:
@@ -97,13 +107,12 @@ class Life:
             return
         users = self._open("-users")
         try:
-            is_first = _is_free(users)
-            known = os.pread(descriptor, MAX_IDENTITY, 0).decode("ascii", "replace")
-            if not _is_alive(known):
-                if is_first and not is_persistent:
-                    self._empty()
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, server_identity().encode(), 0)
+            known = os.pread(descriptor, MAX_LIST, 0).decode("ascii", "replace").splitlines()
+            servers = {server for server in known if _is_alive(server)}
+            if _is_free(users) and not servers and not is_persistent:
+                self._empty()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, "\n".join(servers | {server_identity()}).encode(), 0)
             fcntl.flock(users, fcntl.LOCK_SH)
         except BaseException:
             os.close(users)

@@ -283,10 +283,9 @@ class Store:
     def at_exit(self) -> None:
         """Closes, unless a thread that nobody waits for is in a transaction."""
         if self._gate.shut(AT_EXIT_TIMEOUT):
-            try:
+            with suppress(SharedDictError, OSError, lmdb.Error):
                 self._close_environment()
-            finally:
-                self._gate.reopen()
+            self._gate.reopen()
 
 
 def _mark(number: bytes, transaction: Any, *_: Any) -> None:
