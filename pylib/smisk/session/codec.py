@@ -74,7 +74,7 @@ class MsgpackCodec:
 
     def __init__(self) -> None:
         try:
-            import msgpack  # type: ignore[import-untyped]
+            import msgpack
         except ImportError as error:
             raise ImportError("the session codec 'msgpack' needs msgpack: pip install 'smisk[msgpack]'") from error
         self._msgpack = msgpack
