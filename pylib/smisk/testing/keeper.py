@@ -51,16 +51,15 @@ class Kept:
     def end(self, within: float) -> int | None:
         """Ends the program with TERM and returns its exit status, -N for signal N.
 
-        None where it has not ended `within` seconds: then it was killed.
+        None where it has not ended `within` seconds: then it was killed, with all that it had started.
         """
         with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", self._shell.stdin) as pipe:
             pipe.write(b"\n")
         try:
             return _status(self._shell.wait(within))
         except subprocess.TimeoutExpired:
-            # The shell has not reaped it, so the number is still its own.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            # All of them: a worker that is busy would not notice that its master is gone.
+            os.killpg(self._shell.pid, signal.SIGKILL)
             self._shell.wait()
             return None
 

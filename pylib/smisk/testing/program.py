@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import sys
@@ -67,7 +66,8 @@ def application_name(application: object) -> str:
     if not name or not all(part.isidentifier() for part in name.split(".")):
         what = f"{name} is within a function" if name else f"an instance of {type(application).__name__} has no name"
         raise TypeError(f"smiskd imports what it serves, and {what}: name it as module:attribute")
-    file = inspect.getsourcefile(application)  # type: ignore[arg-type]  # TypeError for what has none
+    module = sys.modules.get(getattr(application, "__module__", None) or "")
+    file = getattr(module, "__file__", None)
     if file is None or not file.endswith(".py"):
         raise TypeError(f"smiskd imports what it serves, and {name} comes from no file")
     return f"{os.path.abspath(file)}:{name}"

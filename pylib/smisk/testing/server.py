@@ -26,7 +26,7 @@ Address = tuple[str, int] | str
 READY = re.compile(r"ready: (?P<listeners>.*) \(\d+ workers?\)")
 ANY_PORT = "127.0.0.1:0"
 # What is said on the command line, over a configuration that is meant for production.
-FIXED = {"daemonize": "false", "autoreload": "false", "error_log": "stderr"}
+FIXED = {"daemonize": "false", "autoreload": "false", "error_log": "stderr", "shutdown_timeout": "5s"}
 
 
 class ServerError(RuntimeError):
@@ -44,9 +44,11 @@ class Server:
     `app`: a name as smiskd takes it, or a function or class of a module, named by its file; None: that of `config`.
     `interface` as in smisk.conf. `http`, `fastcgi`: whether it listens for that protocol: True for a free port on
     127.0.0.1, "unix" for a socket in a folder of its own, or an address. `config`: a smisk.conf or TOML file;
-    `settings`: over it, keys and values as for `smiskd --set`. `workers`: processes. `env`: variables over those of this
-    process, None to remove one. `pythonpath`: folders to import from; None: those that this process imports from.
-    `cwd`: the folder to start in. `smiskd`: the program. `start_timeout`, `stop_timeout`: seconds.
+    `settings`: over it, keys and values as for `smiskd --set`. Unless they say otherwise: `daemonize` and `autoreload`
+    are off, `shutdown_timeout` is 5s, `log_level` info, and the log is this object's. `workers`: processes. `env`:
+    variables over those of this process, None to remove one. `pythonpath`: folders to import from; None: those that
+    this process imports from. `cwd`: the folder to start in. `smiskd`: the program. `start_timeout`, `stop_timeout`:
+    seconds.
     """
 
     def __init__(
