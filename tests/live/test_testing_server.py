@@ -178,9 +178,13 @@ def test_server_that_dies_is_told_by_stop():
 
 
 def test_failure_of_the_test_comes_before_that_of_the_server():
-    with pytest.raises(LookupError, match="of the test"), Server("hello", pythonpath=[APPS]) as server:
-        os.kill(server.pid, signal.SIGKILL)
-        raise LookupError("of the test")
+    def fail():
+        with Server("hello", pythonpath=[APPS]) as server:
+            os.kill(server.pid, signal.SIGKILL)
+            raise LookupError("of the test")
+
+    with pytest.raises(LookupError, match="of the test"):
+        fail()
 
 
 def test_server_that_does_not_end_is_killed(tmp_path):
@@ -197,7 +201,7 @@ def test_server_that_does_not_end_is_killed(tmp_path):
 
 def test_missing_smiskd_is_explained(monkeypatch, tmp_path):
     monkeypatch.setenv("SMISKD", str(tmp_path / "none"))
-    with pytest.raises(SmiskdNotFoundError, match="SMISKD names .*none, which is no program"):
+    with pytest.raises(SmiskdNotFoundError, match=r"SMISKD names .*none, which is no program"):
         Server("hello")
     monkeypatch.delenv("SMISKD")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("_smisk")
 
-from smisk import Response  # noqa: E402
-from smisk.core.forms import FormError  # noqa: E402
-from smisk.testing import Client, LoadError  # noqa: E402
+from smisk import Response
+from smisk.core.forms import FormError
+from smisk.testing import Client, LoadError
 
 
 def echo(request):
@@ -137,7 +137,9 @@ def test_base_url_is_what_the_application_sees():
     def handle(request):
         return f"{request.url} {request.env['SERVER_NAME']} {request.env['SERVER_PORT']} {request.env.get('HTTPS')}"
 
-    assert Client(handle, base_url="http://example.org:81").get("/").text == "http://example.org:81/ example.org 81 None"
+    assert (
+        Client(handle, base_url="http://example.org:81").get("/").text == "http://example.org:81/ example.org 81 None"
+    )
     assert Client(handle, base_url="https://example.org").get("/x").text == "https://example.org/x example.org 443 on"
 
 
@@ -275,7 +277,9 @@ def test_traceback_is_shown_as_by_the_server():
     assert "nothing here" in page and "LookupError" in page
 
 
-@pytest.mark.parametrize(("error", "status"), [(FormError("x"), 400), (FormError("x", 422), 422), (FormError("x", 7), 400)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(FormError("x"), 400), (FormError("x", 422), 422), (FormError("x", 7), 400)]
+)
 def test_mistake_of_client_is_answered_and_not_raised(error, status):
     def handle(request):
         raise error

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("_smisk")
 
-from smisk.aio.lifespan import LifespanError  # noqa: E402
-from smisk.testing import Client  # noqa: E402
+from smisk.aio.lifespan import LifespanError
+from smisk.testing import Client
 
 # --- WSGI ---
 
@@ -28,7 +28,9 @@ def environ_of(client, *arguments, **more):
 
 
 def test_environ_has_what_pep_3333_wants():
-    environ = environ_of(Client, "POST", "/a%20b?x=1", data=b"body", headers={"X-Name": "v", "Content-Type": "text/x"})
+    environ = environ_of(
+        Client, "POST", "/a%20b?x=1", data=b"body", headers={"X-Name": "v", "Content-Type": "text/x"}
+    )
     expected = {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -63,7 +65,9 @@ def test_environ_is_latin_1(front):
     assert "CONTENT_LENGTH" not in environ
 
 
-@pytest.mark.parametrize(("path", "rest"), [("/shop/cart", "/cart"), ("/cart", "/cart"), ("/shop", ""), ("/shopping", "/shopping")])
+@pytest.mark.parametrize(
+    ("path", "rest"), [("/shop/cart", "/cart"), ("/cart", "/cart"), ("/shop", ""), ("/shopping", "/shopping")]
+)
 def test_root_path_is_script_name(path, rest):
     environ = environ_of(lambda application: Client(application, root_path="/shop"), "GET", path)
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/shop", rest)
@@ -84,7 +88,12 @@ def wsgi(status="200 OK", headers=(), body=(b"x",), exc_info=None):
 
 def test_wsgi_list_has_its_length():
     answer = Client(wsgi(headers=[("Content-Type", "text/plain"), ("A", "\xfc")], body=[b"a", b"b"])).get("/")
-    assert (answer.status, answer.text, answer.headers["Content-Length"], answer.headers["A"]) == (200, "ab", "2", "ü")
+    assert (answer.status, answer.text, answer.headers["Content-Length"], answer.headers["A"]) == (
+        200,
+        "ab",
+        "2",
+        "ü",
+    )
 
 
 def test_wsgi_iterable_is_collected_and_closed():
@@ -248,7 +257,12 @@ def test_asgi_path_contains_the_root_path(path):
 
 def test_asgi_answer_in_one_piece_has_its_length():
     answer = Client(asgi(START, BODY)).get("/")
-    assert (answer.status, answer.headers["X"], answer.text, answer.headers["Content-Length"]) == (200, "y", "whole", "5")
+    assert (answer.status, answer.headers["X"], answer.text, answer.headers["Content-Length"]) == (
+        200,
+        "y",
+        "whole",
+        "5",
+    )
 
 
 def test_asgi_answer_in_pieces_is_collected():
