@@ -9,7 +9,8 @@ __all__ = ["MASK", "masked"]
 
 MASK = "********"
 SECRET_NAME = re.compile(
-    r"pass(word|wd|phrase)?$|passw|secret|token|credential|private|salt$|dsn$|api.?key|(^|[^a-z])key$", re.IGNORECASE
+    r"(^|[^a-z])pass$|passw|passphrase|secret|token|credential|private|salt$|dsn$|api.?key|(^|[^a-z])key$",
+    re.IGNORECASE,
 )
 URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^/@\s:]*:)[^/@\s]+(?=@)", re.IGNORECASE)
 
