@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from smisk.core.pairs import decode_text
+
 from .outgoing import Outgoing
 from .parts import Parts
 
@@ -19,7 +21,7 @@ Message = dict[str, Any]
 
 def scope_of(outgoing: Outgoing, root_path: str, state: Message | None) -> Message:
     """The scope of a request."""
-    path = outgoing.path_bytes.decode("utf-8", "replace")
+    path = decode_text(outgoing.path_bytes)
     if root_path and path != root_path and not path.startswith(root_path + "/"):
         path = root_path + path
     scope: Message = {

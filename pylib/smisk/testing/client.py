@@ -141,7 +141,8 @@ class Client:
         outgoing.add(headers)
         if cookies is not None or len(self.cookies):
             self._add_cookies(outgoing, cookies or {})
-        outgoing.add({"Host": self._origin.authority, **self.headers, **HEADERS}, over=False)
+        outgoing.add_missing(self.headers, first=True)
+        outgoing.add_missing({"Host": self._origin.authority, **HEADERS}, first=True)
         outgoing.set_body(*encode_body(data, json, files))
         answer = self._send(outgoing)
         for line in answer.headers.getlist("Set-Cookie"):
@@ -182,7 +183,7 @@ class Client:
         kept = [pair for pair in self.cookies.pairs(outgoing.path, self._origin.is_https) if pair[0] not in more]
         pairs = [*kept, *((name, self._encode(value)) for name, value in more.items())]
         if pairs:
-            outgoing.add({"Cookie": "; ".join(f"{name}={value}" for name, value in pairs)}, over=False)
+            outgoing.add_missing({"Cookie": "; ".join(f"{name}={value}" for name, value in pairs)})
 
     def _send(self, outgoing: Outgoing) -> Answer:
         request = outgoing.request()

@@ -64,24 +64,23 @@ class Outgoing:
         """Whether there is a field of that name, in lower case."""
         return any(each.lower() == name for each, _ in self.fields)
 
-    def add(self, headers: object, over: bool = True) -> None:
-        """Adds header fields: a mapping or pairs. Not `over`: only those that are not there yet."""
-        pairs = [
-            (as_bytes(name, "a header"), as_bytes(value, "a header")) for name, value in pairs_of(headers, "with")
-        ]
-        for name, value in pairs:
-            if not TOKEN.fullmatch(name) or FORBIDDEN.search(value):
-                raise ValueError(f"no header field: {name!r}: {value!r}")
+    def add(self, headers: object) -> None:
+        """Adds header fields: a mapping or pairs. ValueError for what is none."""
+        self.fields += _checked(headers)
+
+    def add_missing(self, headers: object, first: bool = False) -> None:
+        """Adds those header fields that are not there yet, behind the others or before them."""
         there = {name.lower() for name, _ in self.fields}
-        self.fields += [(name, value) for name, value in pairs if over or name.lower() not in there]
+        missing = [(name, value) for name, value in _checked(headers) if name.lower() not in there]
+        self.fields = [*missing, *self.fields] if first else [*self.fields, *missing]
 
     def set_body(self, body: bytes, content_type: str) -> None:
         """Takes the body, and adds its type and length where the test has not said them."""
         self.body = body
         if content_type:
-            self.add({"Content-Type": content_type}, over=False)
+            self.add_missing({"Content-Type": content_type})
         if body or self.method in HAVE_BODIES:
-            self.add({"Content-Length": str(len(body))}, over=False)
+            self.add_missing({"Content-Length": str(len(body))})
 
     # --- as CGI/1.1 ---
 
@@ -126,3 +125,11 @@ class Outgoing:
         if self.kind == "cgi":
             return _make_request("cgi", self.variables(), self.body, peer=self.peer)
         return _make_request("http", self.fields, self.body, method=self.method, target=self.target, peer=self.peer)
+
+
+def _checked(headers: object) -> list[tuple[bytes, bytes]]:
+    pairs = [(as_bytes(name, "a header"), as_bytes(value, "a header")) for name, value in pairs_of(headers, "with")]
+    for name, value in pairs:
+        if not TOKEN.fullmatch(name) or FORBIDDEN.search(value):
+            raise ValueError(f"no header field: {name!r}: {value!r}")
+    return pairs
