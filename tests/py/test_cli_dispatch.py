@@ -14,7 +14,10 @@ from smisk.cli.commands import COMMANDS, CommandError
 from smisk.cli.dispatch import dispatch
 from smisk.cli.terminal import Terminal
 
-tomllib = pytest.importorskip("tomllib")
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 
