@@ -11,6 +11,7 @@ import pytest
 import smisk
 from smisk.cli import main
 from smisk.cli.project import KINDS
+from smisk.testing.program import own_folders
 
 from lib.daemon import BINARY, run_smiskd
 
@@ -43,7 +44,7 @@ def test_tests_of_a_new_project_pass(project, kind):
     folder = project(kind)
     env = {
         **os.environ,
-        "PYTHONPATH": PYLIB,
+        "PYTHONPATH": os.pathsep.join(own_folders()),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "SMISKD": str(BINARY),
         "ASAN_OPTIONS": "detect_leaks=0",

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import smisk
+from smisk.testing.program import own_folders
 
 from lib.daemon import BINARY, ROOT
 
@@ -24,7 +24,7 @@ def test_tests_of_the_page_pass(tmp_path: Path) -> None:
         (tmp_path / f"test_page{number}.py").write_text(code)
     env = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(smisk.__file__).parents[1]), str(tmp_path)]),
+        "PYTHONPATH": os.pathsep.join([*own_folders(), str(tmp_path)]),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "SMISKD": str(BINARY),
         "ASAN_OPTIONS": "detect_leaks=0",

@@ -4,9 +4,9 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from smisk.testing.program import own_folders
 
 from lib.daemon import BINARY
 
@@ -24,15 +24,13 @@ def handle(request):
 @pytest.fixture
 def run(tmp_path):
     """Runs pytest on a project with the given tests; its output."""
-    import smisk
 
     def pytest_with(tests, *options, status=0, plugin=True):
         (tmp_path / "shop.py").write_text(APP)
         (tmp_path / "test_shop.py").write_text(tests)
-        folder = str(Path(smisk.__file__).parents[1])
         env = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([folder, str(tmp_path)]),
+            "PYTHONPATH": os.pathsep.join([*own_folders(), str(tmp_path)]),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "SMISKD": str(BINARY),
             "ASAN_OPTIONS": "detect_leaks=0",

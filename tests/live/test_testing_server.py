@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 from smisk.testing import Server, ServerError, SmiskdNotFoundError, find_smiskd
+from smisk.testing.program import own_folders
 
 from lib import process
 from lib.daemon import APPS, BINARY
 from lib.fcgi import FastCGI
 from lib.http import RawHTTP, get
 from lib.wait import until
-
-PYLIB = str(Path(sys.modules["smisk"].__file__ or "").parents[1])
 
 
 @pytest.fixture(autouse=True)
@@ -266,7 +265,7 @@ sys.stdin.read()
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, 0])
 def test_server_does_not_outlive_a_test_that_dies(number):
-    env = {**os.environ, "PYTHONPATH": PYLIB}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(own_folders())}
     with subprocess.Popen(
         [sys.executable, "-c", CHILD, str(APPS)], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:

@@ -4,15 +4,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("_smisk")
 
-import smisk
-
-PYLIB = str(Path(smisk.__file__).parents[1])
+from smisk.testing.program import own_folders
 
 SHOP = """
 log = []
@@ -40,7 +37,7 @@ def console(tmp_path):
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": PYLIB, "NO_COLOR": "1"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(own_folders()), "NO_COLOR": "1"},
             check=False,
         )
         assert done.returncode == status, done.stderr
