@@ -10,6 +10,7 @@ from smisk.core.headers import Headers
 from smisk.core.url import URL
 
 __version__: str
+__build__: str
 
 _Pairs: TypeAlias = list[tuple[str, str]] | tuple[tuple[str, str], ...] | Mapping[str, str]
 _Body: TypeAlias = (
