@@ -12,7 +12,8 @@ pytest.importorskip("_smisk")
 from smisk.testing.program import own_folders
 
 SHOP = """
-log = []
+from smisk.config import config
+log = [config.get("shop.name", "")]
 def application_will_start():
     log.append("started")
 def handle(request):
@@ -48,7 +49,7 @@ def console(tmp_path):
 
 def test_console_has_application_and_client(console):
     done = console(typed="print(get('/tea').text)\nprint(app.__name__, client.interface, config['shop.name'])\n")
-    assert "/tea started\n" in done.stdout
+    assert "/tea Tea started\n" in done.stdout
     assert "handle native Tea\n" in done.stdout
     assert done.stdout.rstrip().endswith("stopped")
     assert "Smisk console: shop:handle (native)" in done.stderr

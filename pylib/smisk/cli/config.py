@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from smisk.config.masking import masked
 from smisk.host_config.schema import SETTINGS
 
 from .arguments import near
 from .commands import CommandError
 from .dialect import written, written_setting
-from .masks import masked
 from .resolved import Resolved, add_arguments, read
 
 if TYPE_CHECKING:
@@ -108,13 +109,24 @@ class Printer:
             value = value[name]
         if self._shows_secrets:
             return value
-        if path == ("app",) and isinstance(value, str) and value.endswith(")") and not value.endswith("()"):
-            return value[: value.index("(", value.rindex(":") if ":" in value.partition("(")[0] else 0)] + "(…)"
-        return masked(str(path[-1]), value)
+        if path == ("app",):
+            return _without_arguments(value)
+        # Any name on the way may say that what is below it is secret.
+        for name in reversed(path):
+            value = masked({name: value})
+            assert isinstance(value, dict)
+            value = value[name]
+        return value
 
     def _text(self, path: tuple[object, ...], value: object) -> str:
         setting = SETTINGS.get(str(path[0])) if len(path) == 1 else None
         return written_setting(value, setting.kind) if setting is not None and value is not None else written(value)
+
+
+def _without_arguments(app: object) -> object:
+    """What a factory is called with may be secret."""
+    match = re.fullmatch(r"(?P<name>.*?:[\w.]+)\(.+\)", app, re.DOTALL) if isinstance(app, str) else None
+    return app if match is None else match["name"] + "(…)"
 
 
 def _find(resolved: Resolved, wanted: str) -> tuple[object, ...]:

@@ -40,7 +40,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
         raise CommandError("no application is named: give one as `smisk console APP`, or as `app` in smisk.conf")
     client = _client(resolved)
     with client:
-        names = _names(client, resolved)
+        names = _names(client)
         _interact(names, _banner(client, names, terminal), options.plain)
     return 0
 
@@ -48,6 +48,8 @@ def run(options: Namespace, terminal: Terminal) -> int:
 def _client(resolved: Resolved) -> Client:
     from smisk.testing import Client, LoadError
 
+    if resolved.path is not None:
+        os.environ["SMISK_CONFIG"] = resolved.path  # as in a worker: smisk.config.config has it
     settings = resolved.settings
     chdir = settings.get("chdir")
     if isinstance(chdir, str):
@@ -66,13 +68,10 @@ def _client(resolved: Resolved) -> Client:
         raise CommandError(str(error), 1) from None
 
 
-def _names(client: Client, resolved: Resolved) -> dict[str, Any]:
+def _names(client: Client) -> dict[str, Any]:
     """What the console knows."""
-    from smisk.config import Configuration
+    from smisk.config import config
 
-    config = Configuration()
-    if resolved.path is not None:
-        config.load(resolved.path)
     return {
         "app": client.application,
         "client": client,
