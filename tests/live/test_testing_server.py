@@ -258,7 +258,7 @@ CHILD = """
 import sys
 from smisk.testing import Server
 server = Server("hello", pythonpath=[sys.argv[1]]).start()
-print(server.pid, server.port, flush=True)
+print(server.pid, server.port, server._folder, flush=True)
 sys.stdin.read()
 """
 
@@ -270,12 +270,13 @@ def test_server_does_not_outlive_a_test_that_dies(number):
         [sys.executable, "-c", CHILD, str(APPS)], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
         assert child.stdin and child.stdout
-        pid, port = map(int, child.stdout.readline().split())
-        pids = [pid, *process.children(pid)]
+        pid, port, folder = child.stdout.readline().decode().split()
+        pids = [int(pid), *process.children(int(pid))]
         if number:
             child.send_signal(number)
         child.stdin.close()
         child.wait(30)
         until(lambda: gone(pids), f"{pids} have ended", 30)
+        until(lambda: not Path(folder).exists(), "its folder is removed")
         with pytest.raises(OSError, match="refused"):
-            http.client.HTTPConnection("127.0.0.1", port, timeout=5).connect()
+            http.client.HTTPConnection("127.0.0.1", int(port), timeout=5).connect()

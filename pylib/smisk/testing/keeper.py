@@ -2,8 +2,9 @@
 """A process that does not outlive the one that started it, however that ends.
 
 A small shell stands between the two: it starts the program, says its process id, and waits for a line or the end of
-its input, a pipe that only this process has open. Then it sends TERM and returns the program's exit status. Unlike
-PR_SET_PDEATHSIG this does not depend on the thread that started it, and needs no code between fork and exec.
+its input, a pipe that only this process has open. Then it sends TERM, removes the program's folder, and returns its
+exit status. Unlike PR_SET_PDEATHSIG this does not depend on the thread that started it, and needs no code between fork
+and exec.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ __all__ = ["Kept"]
 # Descriptor 3 is the log. The shell keeps neither it nor the program's descriptors, so that their end is the program's.
 SHELL = "/bin/sh"
 SCRIPT = """exec 3>&2 2>/dev/null
+folder=$1
+shift
 "$@" </dev/null >/dev/null 2>&3 3>&- &
 pid=$!
 echo "$pid"
@@ -27,15 +30,18 @@ exec 3>&- >/dev/null
 read -r _
 kill -TERM "$pid"
 wait "$pid"
+status=$?
+/bin/rm -rf -- "$folder"
+exit "$status"
 """
 
 
 class Kept:
-    """A program that runs. `pid`: its process id; `log`: what it writes to standard error."""
+    """A program that runs. `pid`: its process id; `log`: what it writes to standard error. `folder` ends with it."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: str | None) -> None:
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: str | None, folder: str) -> None:
         self._shell = subprocess.Popen(
-            [SHELL, "-c", SCRIPT, "smisk-testing", *command],
+            [SHELL, "-c", SCRIPT, "smisk-testing", folder, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -96,7 +96,7 @@ class Server:
             raise RuntimeError("the server has been started already")
         self._folder = tempfile.mkdtemp(prefix="smisk-")
         try:
-            self._kept = Kept(self._command(), self._environment(), self._cwd)
+            self._kept = Kept(self._command(), self._environment(), self._cwd, self._folder)
             self._log = ServerLog(self._kept.log)
             self._wait_ready(self._log)
         except BaseException:
