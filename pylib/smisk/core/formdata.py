@@ -55,11 +55,21 @@ class _Parser(Protocol):
     def close(self) -> None: ...
 
 
-def parse_multipart(content_type: bytes, body: BinaryIO, length: int, limits: Limits) -> tuple[Fields, Files]:
-    """Parses a body of `length` bytes (-1: to its end) and returns (fields, files). FormError: 400 or 413."""
+def parse_multipart(
+    content_type: bytes,
+    body: BinaryIO,
+    length: int,
+    limits: Limits,
+    charset: str = "utf-8",
+    tolerant: bool = True,
+) -> tuple[Fields, Files]:
+    """Parses a body of `length` bytes (-1: to its end) and returns (fields, files). FormError: 400 or 413.
+
+    Text is in `charset`, and ISO-8859-1 where it does not fit; values then only if `tolerant`, else UnicodeDecodeError.
+    """
     library = _library()
     boundary = _boundary(content_type)
-    form = _Form(limits)
+    form = _Form(limits, charset, tolerant)
     try:
         parser = library.PushMultipartParser(
             boundary,
@@ -112,10 +122,12 @@ def _chunks(body: BinaryIO, length: int, boundary: str) -> Iterator[bytes]:
 class _Form:
     """Collects the parts of one form: first their pairs, in order; the dicts are made at the end."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, charset: str, tolerant: bool) -> None:
         self.fields: list[tuple[str, str | None]] = []
         self.files: list[tuple[str, Upload]] = []
         self._limits = limits
+        self._charset = charset
+        self._tolerant = tolerant
         self._field_bytes = 0
         self._file_bytes = 0  # of uploads in memory
         self._spool: Spool | None = None
@@ -138,10 +150,15 @@ class _Form:
             self._begin(event)
 
     def _begin(self, segment: _Segment) -> None:
-        self._name, self._filename, self._type = _describe(segment.headerlist)
+        name, filename, content_type = _describe(segment.headerlist)
+        self._name, self._type = self._text(name), self._text(content_type)
+        self._filename = None if filename is None else self._text(filename)
         self._chunks, self._size, self._start = [], 0, -1
         if self._filename is None and len(self.fields) >= self._limits.max_fields:
             raise FormError(f"more than {self._limits.max_fields} fields", 413)
+
+    def _text(self, value: str) -> str:
+        return decode_text(value.encode("iso-8859-1"), self._charset)
 
     def _take_field(self, data: bytes) -> None:
         self._field_bytes += len(data)
@@ -163,7 +180,8 @@ class _Form:
 
     def _end(self) -> None:
         if self._filename is None:
-            self.fields.append((self._name, decode_text(b"".join(self._chunks))))
+            value = decode_text(b"".join(self._chunks), self._charset, self._tolerant)
+            self.fields.append((self._name, value))
         elif self._filename or self._size:  # neither: a file input that was left empty
             upload = Upload(self._filename, self._type, self._file(), self._size, self._limits.temp_dir)
             self.files.append((self._name, upload))
@@ -189,7 +207,7 @@ def _boundary(content_type: bytes) -> str:
 
 
 def _describe(headers: list[tuple[str, str]]) -> tuple[str, str | None, str]:
-    """Returns name, filename (None: a plain field) and content type of a part."""
+    """Returns name, filename (None: a plain field) and content type of a part, each character one byte."""
     if any(_CONTROL.search(value) for _, value in headers):
         raise FormError("a control character, or half a line break, in a part's header")
     dispositions = [value for name, value in headers if name == "Content-Disposition"]
@@ -203,7 +221,7 @@ def _describe(headers: list[tuple[str, str]]) -> tuple[str, str | None, str]:
         raise FormError("a part of the form has no name")
     filename = parameters.get("filename")
     content_type = next((value for name, value in headers if name == "Content-Type"), "")
-    return _text(parameters["name"]), None if filename is None else _text(filename), _text(content_type.strip())
+    return parameters["name"], filename, content_type.strip()
 
 
 def _parameters(field: str, text: str, grammar: re.Pattern[str]) -> dict[str, str]:
@@ -235,7 +253,3 @@ def _unquote(value: str, grammar: re.Pattern[str]) -> str:
     if grammar is _QUOTED_PAIRS:
         return re.sub(r'\\(["\\])', r"\1", value)
     return value.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-
-
-def _text(value: str) -> str:
-    return decode_text(value.encode("iso-8859-1"))
