@@ -47,16 +47,20 @@ SM_INLINE void compare32(const char *block, enum marks marks, uint64_t found_out
     memcpy(found_out, &found, BLOCK);
 }
 
+SM_INLINE void compare(const char *block, unsigned width, enum marks marks, uint64_t found_out[static 2]) {
+    if (width == 1) {
+        compare8(block, marks, found_out);
+    } else if (width == 2) {
+        compare16(block, marks, found_out);
+    } else {
+        compare32(block, marks, found_out);
+    }
+}
+
 // How many bytes of the block stand before the first of the marks; BLOCK if it has none.
 SM_INLINE size_t clean_in_block(const char *block, unsigned width, enum marks marks) {
     uint64_t found[2];
-    if (width == 1) {
-        compare8(block, marks, found);
-    } else if (width == 2) {
-        compare16(block, marks, found);
-    } else {
-        compare32(block, marks, found);
-    }
+    compare(block, width, marks, found);
     if ((found[0] | found[1]) == 0) {
         return BLOCK;
     }
@@ -89,132 +93,205 @@ SM_INLINE void put_unit(char *at, uint32_t unit, unsigned width) {
     }
 }
 
-SM_INLINE struct sm_str entity_of(uint32_t unit) {
-    switch (unit) {
-    case '&':
-        return SM_STR("&amp;");
-    case '<':
-        return SM_STR("&lt;");
-    case '>':
-        return SM_STR("&gt;");
-    case '"':
-        return SM_STR("&quot;");
-    default:
-        return (struct sm_str){NULL, 0};
-    }
+// --- escaping ---
+
+// By the character: its entity, and how many units that has more than one. Every entity begins with an ampersand.
+static const char entities[256][8] = {['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;"};
+static const uint8_t growth[256] = {['&'] = 4, ['<'] = 3, ['>'] = 3, ['"'] = 5};
+
+SM_INLINE size_t growth_of(uint32_t unit) {
+    return unit < sizeof growth ? growth[unit] : 0;
 }
 
-// Returns the bytes of one unit, or of its entity.
-SM_INLINE size_t escape_unit(char *out, const char *at, unsigned width) {
+// The growth of whole blocks of bytes, counted in lanes, which take so many blocks before they could overflow.
+SM_INLINE size_t growth_of_blocks(const char *text, size_t n_blocks) {
+    size_t grown = 0;
+    for (size_t i = 0; i < n_blocks;) {
+        size_t end = n_blocks - i < UINT8_MAX / 5 ? n_blocks : i + UINT8_MAX / 5;
+        lanes8 sum = {0};
+        for (; i < end; i++) {
+            lanes8 block;
+            memcpy(&block, text + i * BLOCK, BLOCK);
+            sum += ((lanes8)(block == '&') & 4) | ((lanes8)((block | 2) == '>') & 3) | ((lanes8)(block == '"') & 5);
+        }
+        for (size_t lane = 0; lane < BLOCK; lane++) {
+            grown += sum[lane];
+        }
+    }
+    return grown;
+}
+
+// The marks of half a block, one bit each: the highest of the lane.
+SM_INLINE uint64_t bits_of_half(uint64_t found, unsigned width) {
+    const uint64_t tops = width == 1   ? UINT64_C(0x8080808080808080)
+                          : width == 2 ? UINT64_C(0x8000800080008000)
+                                       : UINT64_C(0x8000000080000000);
+    return le64toh(found) & tops;
+}
+
+// Where the first of them is, in bytes from the start of the half.
+SM_INLINE size_t first_bit(uint64_t bits, unsigned width) {
+    return ((size_t)__builtin_ctzll(bits) >> 3) - (width - 1);
+}
+
+SM_INLINE size_t growth_of_block(const char *block, unsigned width) {
+    uint64_t found[2];
+    size_t grown = 0;
+    compare(block, width, ALL_FOUR, found);
+    for (size_t half = 0; half < 2; half++) {
+        for (uint64_t bits = bits_of_half(found[half], width); bits != 0; bits &= bits - 1) {
+            grown += growth_of(get_unit(block + half * 8 + first_bit(bits, width), width));
+        }
+    }
+    return grown;
+}
+
+SM_INLINE size_t escaped_len(const char *text, size_t size, unsigned width) {
+    size_t n_blocks = size / BLOCK;
+    size_t grown = 0;
+    if (width == 1) {
+        grown = growth_of_blocks(text, n_blocks);
+    } else {
+        for (size_t i = 0; i < n_blocks; i++) {
+            grown += growth_of_block(text + i * BLOCK, width);
+        }
+    }
+    for (size_t at = n_blocks * BLOCK; at < size; at += width) {
+        grown += growth_of(get_unit(text + at, width));
+    }
+    return size / width + grown;
+}
+
+// Writes a character, or its entity, and returns how many bytes that takes. Where there is room for eight, that is
+// one copy without a branch.
+SM_INLINE size_t escape_unit(char *out, size_t room, const char *at, unsigned width) {
     uint32_t unit = get_unit(at, width);
-    struct sm_str entity = entity_of(unit);
-    if (entity.len == 0) {
-        if (out != NULL) {
-            put_unit(out, unit, width);
-        }
-        return width;
+    size_t units = 1 + growth_of(unit);
+    if (width == 1 && room >= sizeof entities[0]) {
+        memcpy(out, entities[unit], sizeof entities[0]);
+        *out = units == 1 ? (char)unit : '&';
+        return units;
     }
-    for (size_t i = 0; out != NULL && i < entity.len; i++) {
-        put_unit(out + i * width, (uint32_t)entity.ptr[i], width);
+    put_unit(out, units == 1 ? unit : '&', width);
+    for (size_t i = 1; i < units; i++) {
+        put_unit(out + i * width, (uint32_t)entities[unit][i], width);
     }
-    return entity.len * width;
+    return units * width;
 }
 
-// Sizes in bytes. A whole block is copied before it is looked at: there is room, for what is written is never less
-// than what was read.
-SM_INLINE size_t escape(char *out, const char *text, size_t size, unsigned width) {
+// One block of which the marks are known; there is another one behind it. What is between two marks is copied with
+// whatever follows: there is room, for what is written is never less than what was read.
+SM_INLINE size_t escape_block(char *out, size_t room, const char *block, const uint64_t found[static 2],
+                              unsigned width) {
     size_t len = 0;
-    for (size_t at = 0; at < size; at += width) {
-        while (size - at >= BLOCK) {
-            size_t clean = clean_in_block(text + at, width, ALL_FOUR);
-            if (out != NULL) {
-                memcpy(out + len, text + at, BLOCK);
-            }
-            len += clean;
-            at += clean;
-            if (clean < BLOCK) {
-                break;
-            }
+    size_t done = 0;
+    for (size_t half = 0; half < 2; half++) {
+        for (uint64_t bits = bits_of_half(found[half], width); bits != 0; bits &= bits - 1) {
+            size_t at = half * 8 + first_bit(bits, width);
+            memcpy(out + len, block + done, BLOCK);
+            len += at - done;
+            len += escape_unit(out + len, room - len, block + at, width);
+            done = at + width;
         }
-        if (at == size) {
-            break;
-        }
-        len += escape_unit(out == NULL ? NULL : out + len, text + at, width);
+    }
+    memcpy(out + len, block + done, BLOCK);
+    return len + BLOCK - done;
+}
+
+// Sizes in bytes.
+SM_INLINE size_t escape(char *out, size_t room, const char *text, size_t size, unsigned width) {
+    size_t len = 0;
+    size_t at = 0;
+    for (; size - at >= 2 * BLOCK; at += BLOCK) {
+        uint64_t found[2];
+        compare(text + at, width, ALL_FOUR, found);
+        len += escape_block(out + len, room - len, text + at, found, width);
+    }
+    for (; at < size; at += width) {
+        len += escape_unit(out + len, room - len, text + at, width);
     }
     return len;
 }
 
-// Where the next ampersand is, in bytes from the start; `size` if there is none.
-SM_INLINE size_t find_ampersand(const char *text, size_t size, size_t at, unsigned width) {
-    while (size - at >= BLOCK) {
-        size_t clean = clean_in_block(text + at, width, AMPERSAND);
-        at += clean;
-        if (clean < BLOCK) {
-            return at;
-        }
-    }
-    while (at < size && get_unit(text + at, width) != '&') {
-        at += width;
-    }
-    return at;
-}
+// --- and back ---
 
-SM_INLINE bool begins_with(const char *text, size_t size, struct sm_str name, unsigned width) {
-    if (size / width < name.len) {
+SM_INLINE bool begins_with(const char *text, size_t size, const char *name, size_t len, unsigned width) {
+    if (size / width < len) {
         return false;
     }
-    for (size_t i = 0; i < name.len; i++) {
-        if (get_unit(text + i * width, width) != (uint32_t)name.ptr[i]) {
-            return false;
-        }
+    bool is_same = true;
+    for (size_t i = 0; i < len; i++) {
+        is_same = is_same && get_unit(text + i * width, width) == (uint32_t)name[i];
     }
-    return true;
+    return is_same;
 }
 
-// How many units the reference at the text's start has, and what it stands for; 0 when it is none of the four.
+// What the text behind an ampersand stands for, and how many units that has; 0 when it is none of the four.
 SM_INLINE size_t read_entity(const char *text, size_t size, unsigned width, char *char_out) {
-    static const char chars[] = "&<>\"";
-    for (size_t i = 0; i < sizeof chars - 1; i++) {
-        struct sm_str entity = entity_of((uint32_t)chars[i]);
-        if (begins_with(text, size, entity, width)) {
-            *char_out = chars[i];
-            return entity.len;
-        }
+    switch (size == 0 ? 0 : get_unit(text, width)) {
+    case 'a':
+        *char_out = '&';
+        return begins_with(text, size, "amp;", 4, width) ? 4 : 0;
+    case 'l':
+        *char_out = '<';
+        return begins_with(text, size, "lt;", 3, width) ? 3 : 0;
+    case 'g':
+        *char_out = '>';
+        return begins_with(text, size, "gt;", 3, width) ? 3 : 0;
+    case 'q':
+        *char_out = '"';
+        return begins_with(text, size, "quot;", 5, width) ? 5 : 0;
+    default:
+        return 0;
     }
-    return 0;
 }
 
+// Sizes in bytes. What is written is never ahead of what was read, so that a block may be copied whole here too.
 SM_INLINE size_t unescape(char *out, const char *text, size_t size, unsigned width) {
     size_t len = 0;
     for (size_t at = 0; at < size;) {
-        size_t next = find_ampersand(text, size, at, width);
-        if (out != NULL) {
-            memcpy(out + len, text + at, next - at);
+        if (size - at >= BLOCK) {
+            size_t clean = clean_in_block(text + at, width, AMPERSAND);
+            memcpy(out + len, text + at, BLOCK);
+            len += clean;
+            at += clean;
+            if (clean == BLOCK) {
+                continue;
+            }
         }
-        len += next - at;
-        at = next;
-        if (at == size) {
-            break;
+        uint32_t unit = get_unit(text + at, width);
+        at += width;
+        if (unit == '&') {
+            char byte = '&';
+            size_t units = read_entity(text + at, size - at, width, &byte);
+            unit = units == 0 ? '&' : (uint32_t)byte;
+            at += units * width;
         }
-        char byte = '&';
-        size_t units = read_entity(text + at, size - at, width, &byte);
-        if (out != NULL) {
-            put_unit(out + len, (uint32_t)byte, width);
-        }
+        put_unit(out + len, unit, width);
         len += width;
-        at += (units == 0 ? 1 : units) * width;
     }
     return len;
 }
 
-size_t sm_xml_escape(void *out, const void *text, size_t len, unsigned width) {
+size_t sm_xml_escaped_len(const void *text, size_t len, unsigned width) {
     switch (width) {
     case 1:
-        return out == NULL ? escape(NULL, text, len, 1) : escape(out, text, len, 1);
+        return escaped_len(text, len, 1);
     case 2:
-        return (out == NULL ? escape(NULL, text, len * 2, 2) : escape(out, text, len * 2, 2)) / 2;
+        return escaped_len(text, len * 2, 2);
     default:
-        return (out == NULL ? escape(NULL, text, len * 4, 4) : escape(out, text, len * 4, 4)) / 4;
+        return escaped_len(text, len * 4, 4);
+    }
+}
+
+size_t sm_xml_escape(void *out, size_t room, const void *text, size_t len, unsigned width) {
+    switch (width) {
+    case 1:
+        return escape(out, room, text, len, 1);
+    case 2:
+        return escape(out, room * 2, text, len * 2, 2) / 2;
+    default:
+        return escape(out, room * 4, text, len * 4, 4) / 4;
     }
 }
 

@@ -6,8 +6,12 @@
 
 #include "base/str.h"
 
-// Both write to `out`, or only count when it is NULL, and return how many units they have; `len` of them come in. The
-// room is what the counting said: the same number as `len` means that nothing would change.
-size_t sm_xml_escape(void *out, const void *text, size_t len, unsigned width);
-// &amp; &lt; &gt; &quot; in one pass; every other reference stays as it is.
+enum { SM_XML_GROWTH = 6 }; // no unit becomes more than these
+
+// How many units the text has when it is escaped: `len` means that nothing would change.
+size_t sm_xml_escaped_len(const void *text, size_t len, unsigned width);
+// Writes as many units to `out` and returns how many. `room` is what it has, in units, and at least as many.
+size_t sm_xml_escape(void *out, size_t room, const void *text, size_t len, unsigned width);
+// Turns &amp; &lt; &gt; &quot; back, in one pass; every other reference stays. `out` has room for `len` units;
+// returns how many it has then.
 size_t sm_xml_unescape(void *out, const void *text, size_t len, unsigned width);

@@ -30,18 +30,33 @@ static void *put(struct guard *guard, const char *text, size_t len, unsigned wid
     return guard_put(guard, wide, len * width);
 }
 
-typedef size_t convert_fn(void *out, const void *text, size_t len, unsigned width);
-
-static void expect(convert_fn *convert, const char *text, const char *wanted) {
+// In both cases with no more room than it takes, and in the second with all there is.
+static void expect_escaped(const char *text, const char *wanted) {
     static const unsigned widths[] = {1, 2, 4};
+    size_t len = strlen(text);
     size_t wanted_len = strlen(wanted);
     for (size_t i = 0; i < 3; i++) {
         char made[ROOM * 4];
-        const void *src = put(&in, text, strlen(text), widths[i]);
-        assert_int_equal(convert(NULL, src, strlen(text), widths[i]), wanted_len);
-        memset(made, 0, sizeof made);
-        void *place = put(&out, made, wanted_len, widths[i]); // the end of the room
-        assert_int_equal(convert(place, src, strlen(text), widths[i]), wanted_len);
+        const void *src = put(&in, text, len, widths[i]);
+        assert_int_equal(sm_xml_escaped_len(src, len, widths[i]), wanted_len);
+        void *place = put(&out, text, 0, widths[i]); // the end of the room
+        place = (char *)place - wanted_len * widths[i];
+        assert_int_equal(sm_xml_escape(place, wanted_len, src, len, widths[i]), wanted_len);
+        assert_int_equal(sm_xml_escape(made, ROOM, src, len, widths[i]), wanted_len);
+        assert_memory_equal(made, place, wanted_len * widths[i]);
+        assert_memory_equal(made, put(&out, wanted, wanted_len, widths[i]), wanted_len * widths[i]);
+    }
+}
+
+static void expect_unescaped(const char *text, const char *wanted) {
+    static const unsigned widths[] = {1, 2, 4};
+    size_t len = strlen(text);
+    size_t wanted_len = strlen(wanted);
+    for (size_t i = 0; i < 3; i++) {
+        char made[ROOM * 4];
+        const void *src = put(&in, text, len, widths[i]);
+        char *place = (char *)put(&out, text, 0, widths[i]) - len * widths[i];
+        assert_int_equal(sm_xml_unescape(place, src, len, widths[i]), wanted_len);
         memcpy(made, place, wanted_len * widths[i]);
         assert_memory_equal(made, put(&out, wanted, wanted_len, widths[i]), wanted_len * widths[i]);
     }
@@ -60,8 +75,8 @@ static void test_xml_escape_of_a_character_anywhere_is_right(void **state) {
                 memset(wanted, 'x', at);
                 strcat(wanted, entities[which][1]);
                 memset(wanted + strlen(wanted), 'x', len - at - 1);
-                expect(sm_xml_escape, text, wanted);
-                expect(sm_xml_unescape, wanted, text);
+                expect_escaped(text, wanted);
+                expect_unescaped(wanted, text);
             }
         }
     }
@@ -69,23 +84,23 @@ static void test_xml_escape_of_a_character_anywhere_is_right(void **state) {
 
 static void test_xml_escape_of_nothing_else_changes_nothing(void **state) {
     (void)state;
-    expect(sm_xml_escape, "", "");
-    expect(sm_xml_escape, "'#%,;=?@!\x7f\x01 plain text, longer than a block",
-           "'#%,;=?@!\x7f\x01 plain text, longer than a block");
-    expect(sm_xml_escape, "&<>\"&<>\"&<>\"&<>\"&<>\"",
-           "&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;");
+    expect_escaped("", "");
+    expect_escaped("'#%,;=?@!\x7f\x01 plain text, longer than a block",
+                   "'#%,;=?@!\x7f\x01 plain text, longer than a block");
+    expect_escaped("&<>\"&<>\"&<>\"&<>\"&<>\"",
+                   "&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;&amp;&lt;&gt;&quot;");
 }
 
 static void test_xml_unescape_leaves_other_references(void **state) {
     (void)state;
-    expect(sm_xml_unescape, "", "");
-    expect(sm_xml_unescape, "&", "&");
-    expect(sm_xml_unescape, "&am", "&am");
-    expect(sm_xml_unescape, "&amp", "&amp");
-    expect(sm_xml_unescape, "&amp;lt;", "&lt;");
-    expect(sm_xml_unescape, "&&amp;&apos;&#39;&quot", "&&&apos;&#39;&quot");
-    expect(sm_xml_unescape, "a block of text, then &", "a block of text, then &");
-    expect(sm_xml_unescape, "a block of text, then &quot;", "a block of text, then \"");
+    expect_unescaped("", "");
+    expect_unescaped("&", "&");
+    expect_unescaped("&am", "&am");
+    expect_unescaped("&amp", "&amp");
+    expect_unescaped("&amp;lt;", "&lt;");
+    expect_unescaped("&&amp;&apos;&#39;&quot", "&&&apos;&#39;&quot");
+    expect_unescaped("a block of text, then &", "a block of text, then &");
+    expect_unescaped("a block of text, then &quot;", "a block of text, then \"");
 }
 
 // Units of which only one byte is that of a character that is looked for.
@@ -93,8 +108,8 @@ static void test_xml_escape_compares_whole_units(void **state) {
     (void)state;
     static const uint16_t two[8] = {0x2600, 0x0126, 0x3c3c, 0x3e00, 0x223e, 0x043e, 0x2200, 0xff26};
     static const uint32_t four[4] = {0x12600, 0x1003c, 0x3c00, 0x2600};
-    assert_int_equal(sm_xml_escape(NULL, two, 8, 2), 8);
-    assert_int_equal(sm_xml_escape(NULL, four, 4, 4), 4);
+    assert_int_equal(sm_xml_escaped_len(two, 8, 2), 8);
+    assert_int_equal(sm_xml_escaped_len(four, 4, 4), 4);
 }
 
 static int make_guards(void **state) {
