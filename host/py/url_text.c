@@ -82,8 +82,9 @@ struct chosen {
     int port;                             // 0: left out
 };
 
-// Returns a part in `out`, new, or NULL where it is left out. -1 with an exception.
-static int choose(PyObject *choice, PyObject *own, PyObject **out) {
+// Returns a part in `out`, new, or NULL where it is left out. -1 with an exception. Asking for the truth of a choice
+// may change the URL, so its own part is looked at last.
+static int choose(PyObject *choice, PyObject *const *own, PyObject **out) {
     int wanted = 1;
     *out = NULL;
     if (choice != NULL && PyBytes_Check(choice)) {
@@ -101,7 +102,7 @@ static int choose(PyObject *choice, PyObject *own, PyObject **out) {
     if (choice != NULL) {
         wanted = PyObject_IsTrue(choice);
     }
-    *out = wanted > 0 ? Py_XNewRef(own) : NULL;
+    *out = wanted > 0 ? Py_XNewRef(*own) : NULL;
     return wanted < 0 ? -1 : 0;
 }
 
@@ -133,7 +134,7 @@ static int choose_all(struct smpy_url *url, const struct smpy_url_choice *choice
         chosen->port = 0;
     }
     for (unsigned i = 0; i < SMPY_URL_PART_COUNT; i++) {
-        if (choose(choice->parts[i], url->parts[i], &chosen->parts[i]) < 0) {
+        if (choose(choice->parts[i], &url->parts[i], &chosen->parts[i]) < 0) {
             return -1;
         }
     }

@@ -360,11 +360,12 @@ def test_url_to_s_survives_a_choice_that_changes_the_url():
     class Sly:
         def __bool__(self):
             url.path = url.host = url.scheme = None
+            url.fragment = "f" * 70
             return True
 
-    url = URL("http://" + "h" * 50 + "/" + "p" * 50)
-    assert url.to_s(fragment=Sly()) == "http://" + "h" * 50 + "/" + "p" * 50
-    assert str(url) == ""
+    url = URL("http://" + "h" * 50 + "/" + "p" * 50 + "#" + "e" * 60)
+    assert url.to_s(fragment=Sly()) == "http://" + "h" * 50 + "/" + "p" * 50 + "#" + "f" * 70
+    assert str(url) == "#" + "f" * 70
 
 
 def test_url_compares_equal_only_to_urls():
