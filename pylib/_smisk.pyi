@@ -10,6 +10,7 @@ from smisk.core.headers import Headers
 from typing_extensions import disjoint_base
 
 __version__: str
+__build__: str
 
 _Pairs: TypeAlias = list[tuple[str, str]] | tuple[tuple[str, str], ...] | Mapping[str, str]
 _Body: TypeAlias = (

@@ -169,8 +169,6 @@ PyTypeObject *smpy_wsgi_start_type(PyObject *module);
 PyObject *smpy_wsgi_start(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names);
 // Borrows name and value of an item of a list of headers. -1 with an exception that names the mistake.
 int smpy_wsgi_check_pair(PyObject *pair, struct sm_str *name_out, struct sm_str *value_out);
-// Sets the exception for what the engine says of a head; `pair` is the item that it says it of, or NULL. Always -1.
-int smpy_wsgi_refuse(int outcome, PyObject *pair);
 // Keeps the headers, which were checked, from being changed while the request waits. -1 with an exception.
 int smpy_wsgi_freeze(struct smpy_wsgi_call *call);
 // Sends the head. `body_len` as for sm_exchange_commit. DONE, GONE or ERROR.

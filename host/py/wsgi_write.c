@@ -4,6 +4,7 @@
 // hold goes to a spool, memory up to request_body_memory and then an unlinked file, and follows when there is room.
 #include <errno.h>
 
+#include "py/refusal.h"
 #include "py/wsgi.h"
 
 enum { STEP = 16 * 1024, CAUGHT_UP_AT_ONCE = 1024 * 1024 }; // bytes
@@ -90,7 +91,7 @@ enum smpy_answer_outcome smpy_wsgi_catch_up(struct smpy_wsgi_call *call, size_t 
         if (outcome != 0) {
             return outcome == SM_EXCHANGE_FULL   ? SMPY_ANSWER_FULL
                    : outcome == SM_EXCHANGE_GONE ? SMPY_ANSWER_GONE
-                                                 : (enum smpy_answer_outcome)smpy_wsgi_refuse(outcome, NULL);
+                                                 : (enum smpy_answer_outcome)smpy_refuse(outcome, "", NULL);
         }
     }
     return SMPY_ANSWER_DONE;
