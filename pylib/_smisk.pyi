@@ -3,11 +3,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, TypeAlias, final
+from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar, final, overload
 
 from smisk.core.forms import Fields, Files
 from smisk.core.headers import Headers
-from smisk.core.url import URL
+from typing_extensions import disjoint_base
 
 __version__: str
 __build__: str
@@ -16,6 +16,99 @@ _Pairs: TypeAlias = list[tuple[str, str]] | tuple[tuple[str, str], ...] | Mappin
 _Body: TypeAlias = (
     str | bytes | bytearray | memoryview | dict[str, Any] | list[Any] | Iterable[bytes] | Iterable[str] | None
 )
+
+_Text = TypeVar("_Text", str, bytes)
+_Choice: TypeAlias = str | bytes | int | bool | None
+_Fields: TypeAlias = dict[str, str | list[str | None] | None]
+_ByteFields: TypeAlias = dict[str, bytes | list[bytes | None] | None]
+
+@disjoint_base
+class URL:
+    """A URL in parts; what is absent is None, and 0 for the port. Every part can be set."""
+
+    def __init__(self, obj: object = None) -> None: ...
+    @property
+    def scheme(self) -> str | None: ...
+    @scheme.setter
+    def scheme(self, value: str | bytes | None) -> None: ...
+    @property
+    def user(self) -> str | None: ...
+    @user.setter
+    def user(self, value: str | bytes | None) -> None: ...
+    @property
+    def password(self) -> str | None: ...
+    @password.setter
+    def password(self, value: str | bytes | None) -> None: ...
+    @property
+    def host(self) -> str | None: ...
+    @host.setter
+    def host(self, value: str | bytes | None) -> None: ...
+    @property
+    def port(self) -> int: ...
+    @port.setter
+    def port(self, value: int | None) -> None: ...
+    @property
+    def path(self) -> str | None: ...
+    @path.setter
+    def path(self, value: str | bytes | None) -> None: ...
+    @property
+    def query(self) -> str | None: ...
+    @query.setter
+    def query(self, value: str | bytes | None) -> None: ...
+    @property
+    def fragment(self) -> str | None: ...
+    @fragment.setter
+    def fragment(self, value: str | bytes | None) -> None: ...
+    @property
+    def uri(self) -> str | None: ...
+    def to_s(
+        self,
+        *ignored: object,
+        scheme: _Choice = True,
+        user: _Choice = True,
+        password: _Choice = True,
+        host: _Choice = True,
+        port: _Choice = True,
+        port80: _Choice = False,
+        path: _Choice = True,
+        query: _Choice = True,
+        fragment: _Choice = True,
+    ) -> str: ...
+    def to_str(
+        self,
+        *ignored: object,
+        scheme: _Choice = True,
+        user: _Choice = True,
+        password: _Choice = True,
+        host: _Choice = True,
+        port: _Choice = True,
+        port80: _Choice = False,
+        path: _Choice = True,
+        query: _Choice = True,
+        fragment: _Choice = True,
+    ) -> str: ...
+    @staticmethod
+    def encode(text: _Text, /) -> _Text: ...
+    @staticmethod
+    def escape(text: _Text, /) -> _Text: ...
+    @staticmethod
+    def decode(text: _Text, /) -> _Text: ...
+    @staticmethod
+    def unescape(text: _Text, /) -> _Text: ...
+    @overload
+    @staticmethod
+    def decompose_query(
+        string: object, charset: str = "utf-8", tolerant: bool = True, max_fields: int | None = None
+    ) -> _Fields: ...
+    @overload
+    @staticmethod
+    def decompose_query(
+        string: object, charset: None, tolerant: bool = True, max_fields: int | None = None
+    ) -> _ByteFields: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class Request:
@@ -68,6 +161,7 @@ class Request:
     def json(self) -> Any: ...
     def log_error(self, text: str, /) -> None: ...
 
+@disjoint_base
 class Response:
     """An answer with its status and header fields, returned by a handler."""
 
@@ -96,6 +190,21 @@ class Response:
         same_site: Literal["strict", "lax", "none", "Strict", "Lax", "None"] | None = None,
     ) -> None: ...
 
+def pack(data: bytes | str, nbits: int | None = 5, /) -> str: ...
+@overload
+def parse_pairs(
+    data: bytes, max_pairs: int | None = None, charset: str = "utf-8", tolerant: bool = True, /
+) -> _Fields | None: ...
+@overload
+def parse_pairs(
+    data: bytes, max_pairs: int | None, charset: None, tolerant: bool = True, /
+) -> _ByteFields | None: ...
+@overload
+def parse_cookies(header: bytes, charset: str = "utf-8", tolerant: bool = True, /) -> _Fields: ...
+@overload
+def parse_cookies(header: bytes, charset: None, tolerant: bool = True, /) -> _ByteFields: ...
+def xml_escape(text: _Text, /) -> _Text: ...
+def xml_unescape(text: _Text, /) -> _Text: ...
 def _make_request(
     kind: Literal["http", "cgi"],
     fields: Iterable[tuple[bytes, bytes]],

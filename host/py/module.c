@@ -4,10 +4,14 @@
 
 #include "build_id.h"
 #include "config.h"
+#include "py/coding.h"
 #include "py/factory.h"
+#include "py/markup.h"
+#include "py/pairs.h"
 #include "py/request.h"
 #include "py/response.h"
 #include "py/spool.h"
+#include "py/url.h"
 
 static const struct {
     const char *module;
@@ -19,7 +23,6 @@ static const struct {
     [SMPY_IMPORT_PARSE_COOKIES] = {"smisk.core.cookies", "parse_cookies"},
     [SMPY_IMPORT_FORMAT_COOKIE] = {"smisk.core.cookies", "format_cookie"},
     [SMPY_IMPORT_HEADERS] = {"smisk.core.headers", "Headers"},
-    [SMPY_IMPORT_URL] = {"smisk.core.url", "URL"},
     [SMPY_IMPORT_ERROR_PAGE] = {"smisk.core.errorpage", "render"},
     [SMPY_IMPORT_PARSE_JSON] = {"smisk.core.forms", "parse_json"},
     [SMPY_IMPORT_JSON_ENCODER] = {"json", "JSONEncoder"},
@@ -92,7 +95,8 @@ static int module_exec(PyObject *module) {
     state->spool_type = smpy_spool_type_new(module);
     if (state->name_close == NULL || state->spool_type == NULL ||
         add_type(module, smpy_request_type_new(module), &state->request_type) < 0 ||
-        add_type(module, smpy_response_type_new(module), &state->response_type) < 0) {
+        add_type(module, smpy_response_type_new(module), &state->response_type) < 0 ||
+        add_type(module, smpy_url_type_new(module), &state->url_type) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", SMISK_VERSION) < 0
@@ -108,6 +112,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->request_type);
     Py_VISIT(state->response_type);
     Py_VISIT(state->spool_type);
+    Py_VISIT(state->url_type);
     Py_VISIT(state->json_encode);
     for (size_t i = 0; i < SMPY_IMPORT_COUNT; i++) {
         Py_VISIT(state->imports[i]);
@@ -126,6 +131,7 @@ static int module_clear(PyObject *module) {
     }
     Py_CLEAR(state->json_encode);
     Py_CLEAR(state->name_close);
+    Py_CLEAR(state->url_type);
     Py_CLEAR(state->spool_type);
     Py_CLEAR(state->response_type);
     Py_CLEAR(state->request_type);
@@ -147,6 +153,11 @@ static PyModuleDef_Slot module_slots[] = {
 static PyMethodDef module_methods[] = {
     {"_make_request", (PyCFunction)(void (*)(void))smpy_make_request, METH_VARARGS | METH_KEYWORDS,
      smpy_make_request_doc},
+    {"pack", (PyCFunction)(void (*)(void))smpy_pack, METH_FASTCALL, smpy_pack_doc},
+    {"parse_cookies", (PyCFunction)(void (*)(void))smpy_parse_cookies, METH_FASTCALL, smpy_parse_cookies_doc},
+    {"parse_pairs", (PyCFunction)(void (*)(void))smpy_parse_pairs, METH_FASTCALL, smpy_parse_pairs_doc},
+    {"xml_escape", smpy_xml_escape, METH_O, smpy_xml_escape_doc},
+    {"xml_unescape", smpy_xml_unescape, METH_O, smpy_xml_unescape_doc},
     {NULL, NULL, 0, NULL},
 };
 

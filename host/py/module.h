@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The module `_smisk`: Request, Response, __version__, and one state for each interpreter that imports it. Built into
-// smiskd and, from the same sources, an extension module for a plain python. The state owns the types, what was
-// imported on first use, and the requests that wait to be used again.
+// The module `_smisk`: Request, Response, URL, the functions on text, __version__, and one state for each interpreter
+// that imports it. Built into smiskd and, from the same sources, an extension module for a plain python. The state
+// owns the types, what was imported on first use, and the requests that wait to be used again.
 #pragma once
 
 #include "py/compat.h"
@@ -16,7 +16,6 @@ enum smpy_import_id {
     SMPY_IMPORT_PARSE_COOKIES,
     SMPY_IMPORT_FORMAT_COOKIE,
     SMPY_IMPORT_HEADERS,
-    SMPY_IMPORT_URL,
     SMPY_IMPORT_ERROR_PAGE,
     SMPY_IMPORT_PARSE_JSON,
     SMPY_IMPORT_JSON_ENCODER,
@@ -39,6 +38,7 @@ struct smpy_state {
     PyTypeObject *request_type;
     PyTypeObject *response_type;
     PyTypeObject *spool_type;
+    PyTypeObject *url_type;
     PyObject *json_encode; // a bound method, NULL until used
     PyObject *name_close;  // "close"
     PyObject *imports[SMPY_IMPORT_COUNT];

@@ -15,31 +15,7 @@
 #include "py/paths.h"
 
 #include "proto/fields.h"
-
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = sm_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-size_t sm_percent_decode(char *out, struct sm_str src) {
-    size_t n = 0;
-    for (size_t i = 0; i < src.len; i++) {
-        if (src.ptr[i] == '%' && src.len - i > 2) {
-            int high = hex_value(src.ptr[i + 1]);
-            int low = hex_value(src.ptr[i + 2]);
-            if (high >= 0 && low >= 0) {
-                out[n++] = (char)(high * 16 + low);
-                i += 2;
-                continue;
-            }
-        }
-        out[n++] = src.ptr[i];
-    }
-    return n;
-}
+#include "proto/percent.h"
 
 static bool begins_with(struct sm_str text, struct sm_str prefix) {
     return text.len >= prefix.len && (prefix.len == 0 || memcmp(text.ptr, prefix.ptr, prefix.len) == 0);

@@ -18,6 +18,3 @@ size_t sm_paths_room(const struct sm_head *head);
 // The two parts of a request's path; `root` as the setting says, ptr NULL or empty for none. They lie in the head, in
 // `root` or in `scratch`.
 struct sm_paths sm_paths_of(const struct sm_head *head, struct sm_str root, char *scratch);
-// Writes the percent-decoded bytes (RFC 3986 2.1) to `out`, which has room for src.len, and returns how many. A
-// percent sign without two digits stays.
-size_t sm_percent_decode(char *out, struct sm_str src);

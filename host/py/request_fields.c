@@ -6,6 +6,7 @@
 #include "proto/fields.h"
 #include "py/request.h"
 #include "py/text.h"
+#include "py/url.h"
 
 static const struct sm_field_name cookie_name = {{"Cookie", 6}, {"HTTP_COOKIE", 11}};
 
@@ -154,19 +155,9 @@ done:
 
 // --- the URL ---
 
-// Takes `value`. -1 with an exception, also when value is NULL.
-static int set_part(PyObject *url, const char *name, PyObject *value) {
-    if (value == NULL) {
-        return -1;
-    }
-    int status = PyObject_SetAttrString(url, name, value);
-    Py_DECREF(value);
-    return status;
-}
-
 // Host and port of the URL: what a trusted proxy says, the Host field, else what the server calls itself. A port that
 // is not said stays 0.
-static int set_authority(PyObject *url, struct smpy_request *request) {
+static int set_authority(struct smpy_url *url, struct smpy_request *request) {
     const struct sm_head *head = smpy_request_head(request);
     int32_t port = -1;
     struct sm_str said = request->ops->host(request->source);
@@ -186,10 +177,8 @@ static int set_authority(PyObject *url, struct smpy_request *request) {
     if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
         host = (struct sm_str){host.ptr + 1, host.len - 2};
     }
-    if (host.len > 0 && set_part(url, "host", smpy_text(host)) < 0) {
-        return -1;
-    }
-    return port <= 0 ? 0 : set_part(url, "port", PyLong_FromLong(port));
+    url->port = port <= 0 || port > UINT16_MAX ? 0 : (uint16_t)port;
+    return host.len == 0 ? 0 : smpy_url_take(url, SMPY_URL_HOST, smpy_text(host));
 }
 
 // Returns new: the path as it stands in a URL, percent-encoded.
@@ -208,19 +197,18 @@ static PyObject *raw_path(const struct sm_head *head) {
 
 PyObject *smpy_build_url(struct smpy_request *request) {
     const struct sm_head *head = smpy_request_head(request);
-    PyObject *type = smpy_import(request->state, SMPY_IMPORT_URL);
-    PyObject *url = type == NULL ? NULL : PyObject_CallNoArgs(type);
+    struct smpy_url *url = smpy_url_new(request->state);
     if (url == NULL) {
         return NULL;
     }
     bool is_https = request->ops->is_https(request->source);
     struct sm_str user = sm_head_find(head, SM_FIELD_NAME("", "REMOTE_USER"));
-    if (set_part(url, "scheme", PyUnicode_FromString(is_https ? "https" : "http")) < 0 ||
-        (user.len > 0 && set_part(url, "user", smpy_text(user)) < 0) || set_authority(url, request) < 0 ||
-        set_part(url, "path", raw_path(head)) < 0 ||
-        (head->has_query && set_part(url, "query", smpy_text(sm_head_text(head, head->query))) < 0)) {
+    if (smpy_url_take(url, SMPY_URL_SCHEME, PyUnicode_InternFromString(is_https ? "https" : "http")) < 0 ||
+        (user.len > 0 && smpy_url_take(url, SMPY_URL_USER, smpy_text(user)) < 0) || set_authority(url, request) < 0 ||
+        smpy_url_take(url, SMPY_URL_PATH, raw_path(head)) < 0 ||
+        (head->has_query && smpy_url_take(url, SMPY_URL_QUERY, smpy_text(sm_head_text(head, head->query))) < 0)) {
         Py_DECREF(url);
         return NULL;
     }
-    return url;
+    return (PyObject *)url;
 }

@@ -158,6 +158,17 @@ static PyObject *spool_fileno(PyObject *self, PyObject *unused) {
     return NULL;
 }
 
+// For uploads that stay where they are in the body: a new descriptor of its file, the caller's to close.
+static PyObject *spool_duplicate(PyObject *self, PyObject *unused) {
+    (void)unused;
+    struct smpy_spool *spool = (struct smpy_spool *)self;
+    if (must_be_open(spool) < 0) {
+        return NULL;
+    }
+    int fd = fcntl(spool->fd, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(fd);
+}
+
 static PyObject *spool_flush(PyObject *self, PyObject *unused) {
     (void)self;
     (void)unused;
@@ -178,12 +189,19 @@ static void spool_dealloc(PyObject *self) {
 
 // What io.BufferedReader asks of the raw file below it.
 static PyMethodDef spool_methods[] = {
-    {"readall", spool_readall, METH_NOARGS, NULL}, {"readinto", spool_readinto, METH_O, NULL},
-    {"seek", spool_seek, METH_VARARGS, NULL},      {"tell", spool_tell, METH_NOARGS, NULL},
-    {"readable", spool_true, METH_NOARGS, NULL},   {"seekable", spool_true, METH_NOARGS, NULL},
-    {"writable", spool_false, METH_NOARGS, NULL},  {"isatty", spool_false, METH_NOARGS, NULL},
-    {"fileno", spool_fileno, METH_NOARGS, NULL},   {"flush", spool_flush, METH_NOARGS, NULL},
-    {"close", spool_close, METH_NOARGS, NULL},     {NULL, NULL, 0, NULL},
+    {"readall", spool_readall, METH_NOARGS, NULL},
+    {"readinto", spool_readinto, METH_O, NULL},
+    {"seek", spool_seek, METH_VARARGS, NULL},
+    {"tell", spool_tell, METH_NOARGS, NULL},
+    {"readable", spool_true, METH_NOARGS, NULL},
+    {"seekable", spool_true, METH_NOARGS, NULL},
+    {"writable", spool_false, METH_NOARGS, NULL},
+    {"isatty", spool_false, METH_NOARGS, NULL},
+    {"fileno", spool_fileno, METH_NOARGS, NULL},
+    {"flush", spool_flush, METH_NOARGS, NULL},
+    {"close", spool_close, METH_NOARGS, NULL},
+    {"duplicate", spool_duplicate, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef spool_getset[] = {

@@ -2,7 +2,7 @@
 // Bytes of a request as Python text, tolerantly (see text.h).
 #include "py/text.h"
 
-#include "py/paths.h"
+#include "proto/percent.h"
 
 PyObject *smpy_text(struct sm_str bytes) {
     PyObject *text = PyUnicode_DecodeUTF8(bytes.len == 0 ? "" : bytes.ptr, (Py_ssize_t)bytes.len, NULL);
@@ -47,37 +47,13 @@ PyObject *smpy_text_path(struct sm_str first, struct sm_str second, bool decode)
     return text;
 }
 
-// pchar and "/" (RFC 3986 3.3), without the percent sign.
-static bool may_stand_in_path(char c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
-        return true;
-    }
-    return c != '\0' && strchr("-._~!$&'()*+,;=:@/", c) != NULL;
-}
-
-static size_t percent_encode(char *out, struct sm_str src) {
-    static const char digits[] = "0123456789ABCDEF";
-    size_t n = 0;
-    for (size_t i = 0; i < src.len; i++) {
-        if (may_stand_in_path(src.ptr[i])) {
-            out[n++] = src.ptr[i];
-            continue;
-        }
-        unsigned char byte = (unsigned char)src.ptr[i];
-        out[n++] = '%';
-        out[n++] = digits[byte >> 4];
-        out[n++] = digits[byte & 15];
-    }
-    return n;
-}
-
 PyObject *smpy_text_encode_path(struct sm_str first, struct sm_str second) {
     PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)((first.len + second.len) * 3));
     if (out == NULL) {
         return NULL;
     }
-    size_t len = percent_encode(PyBytes_AS_STRING(out), first);
-    len += percent_encode(PyBytes_AS_STRING(out) + len, second);
+    size_t len = sm_percent_encode(PyBytes_AS_STRING(out), first, SM_PERCENT_PATH);
+    len += sm_percent_encode(PyBytes_AS_STRING(out) + len, second, SM_PERCENT_PATH);
     if (_PyBytes_Resize(&out, (Py_ssize_t)len) < 0) {
         return NULL;
     }

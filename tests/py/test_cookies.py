@@ -29,10 +29,37 @@ from smisk.core.cookies import format_cookie, format_date, parse_cookies
         (b"a=1,b=2", {"a": "1,b=2"}),
         (b"a=1&b=2", {"a": "1&b=2"}),
         (b"\t a=1;\t b=2", {"a": "1", "b": "2"}),
+        (b"a=1;;b=2;", {"a": "1", "b": "2"}),
+        (b"a=1; =x; a", {"a": ["1", None]}),
+        (b"a=%3B%25", {"a": ";%"}),
+        (b"a=x\0y", {"a": "x\0y"}),
+        (b"a==", {"a": "="}),
+        (b" ", {}),
     ],
 )
 def test_cookies_are_read_as_smisk_1_read_them(header, expected):
     assert parse_cookies(header) == expected
+
+
+def test_cookies_in_another_charset_are_decoded():
+    assert parse_cookies(b"a=%C3%A5", "latin_1") == {"a": "Ã¥"}
+    assert parse_cookies(b"a=%E5", None) == {"a": b"\xe5"}
+    with pytest.raises(UnicodeDecodeError):
+        parse_cookies(b"a=%E5", "utf-8", False)
+    with pytest.raises(LookupError):
+        parse_cookies(b"a=1", "no-such-charset")
+
+
+def test_cookies_of_what_is_no_bytes_are_a_type_error():
+    with pytest.raises(TypeError, match="bytes"):
+        parse_cookies("a=1")
+    with pytest.raises(TypeError, match="arguments"):
+        parse_cookies()
+
+
+def test_cookies_in_thousands_are_read():
+    header = b"; ".join(b"n%d=%d" % (n, n) for n in range(20_000))
+    assert len(parse_cookies(header)) == 20_000
 
 
 def test_cookie_names_are_not_percent_decoded():

@@ -4,13 +4,9 @@
 import gc
 import io
 import os
-import sys
-import types
 
 import pytest
 from smisk.core.forms import FormError, parse_form
-
-multipart = pytest.importorskip("multipart")
 
 TYPE = b"multipart/form-data; boundary=XX"
 
@@ -269,9 +265,7 @@ def test_multipart_too_many_fields_are_too_large():
 
 def test_multipart_too_many_parts_are_too_large():
     assert len(parse(*[upload(b"f%d" % n, b"f") for n in range(10)])[1]) == 10
-    status, text = refused(*[upload(b"f", b"f")] * 11)
-    assert status == 413
-    assert "count" in text
+    assert refused(*[upload(b"f", b"f")] * 11) == (413, "more than 10 parts")
 
 
 @pytest.mark.parametrize("headers", [[b"X-A: " + b"x" * 5000], [b"X-%d: 1" % n for n in range(20)], [b"X" * 200_000]])
@@ -317,18 +311,6 @@ def test_multipart_spooling_to_a_missing_folder_is_an_error_of_ours(tmp_path):
     missing = str(tmp_path / "missing")
     with pytest.raises(FileNotFoundError):
         parse_form(TYPE, io.BytesIO(body), len(body), memory=9, max_fields=9, max_parts=9, temp_dir=missing)
-
-
-def test_multipart_without_the_library_says_what_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "multipart", None)
-    with pytest.raises(ImportError, match="need the package 'multipart'"):
-        parse(field(b"a"))
-
-
-def test_multipart_with_another_module_of_that_name_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "multipart", types.ModuleType("multipart"))
-    with pytest.raises(ImportError, match="taken its module's name"):
-        parse(field(b"a"))
 
 
 def test_multipart_large_file_is_parsed_in_bounded_memory(tmp_path):

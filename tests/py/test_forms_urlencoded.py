@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from smisk.core.forms import FormError, parse_form, parse_query
-from smisk.core.pairs import percent_decode
+from smisk.core.url import URL
 
 URLENCODED = b"application/x-www-form-urlencoded"
 
@@ -51,6 +51,40 @@ def test_query_keeps_the_order_of_first_appearance():
     assert list(parse_query(b"c=1&a=2&b=3&a=4", 10)) == ["c", "a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("query", "charset", "expected"),
+    [
+        (b"n=%C3%A5", "latin_1", {"n": "Ã¥"}),
+        (b"n=%E5", "latin_1", {"n": "å"}),
+        (b"%E5=1", "latin_1", {"å": "1"}),
+        (b"n=%C3%A5", "UTF-8", {"n": "å"}),
+        (b"n=%E5", "utf8", {"n": "å"}),
+        (b"n=%82%A0", "shift_jis", {"n": "あ"}),
+        (b"%82%A0=1", "shift_jis", {"あ": "1"}),
+        (b"n=%FF", "shift_jis", {"n": "ÿ"}),
+    ],
+)
+def test_query_in_another_charset_is_decoded(query, charset, expected):
+    assert parse_query(query, 10, charset) == expected
+    assert parse_form(
+        URLENCODED, io.BytesIO(query), len(query), memory=99, max_fields=9, max_parts=9, charset=charset
+    )[0] == (expected)
+
+
+def test_query_that_does_not_fit_and_is_not_tolerated_raises():
+    with pytest.raises(UnicodeDecodeError):
+        parse_query(b"n=%E5", 10, "utf-8", False)
+    with pytest.raises(UnicodeDecodeError):
+        parse_form(URLENCODED, io.BytesIO(b"n=%E5"), 5, memory=99, max_fields=9, max_parts=9, tolerant=False)
+    assert parse_query(b"%E5=1", 10, "utf-8", False) == {"\ufffd": "1"}
+
+
+@pytest.mark.parametrize("charset", ["no-such-charset", "hex", "rot13"])
+def test_query_in_what_is_no_charset_is_a_lookup_error(charset):
+    with pytest.raises(LookupError):
+        parse_query(b"n=1", 10, charset)
+
+
 def test_query_with_too_many_fields_is_refused():
     assert len(parse_query(b"&".join(b"k%d" % n for n in range(10)), 10)) == 10
     with pytest.raises(FormError, match="more than 10 fields") as caught:
@@ -78,12 +112,15 @@ def test_query_of_separators_does_not_count_as_fields():
     ],
 )
 def test_percent_decode_leaves_what_is_no_escape(data, expected):
-    assert percent_decode(data) == expected
+    assert URL.decode(data) == expected
+    assert parse_query(b"v=" + data, 1) == {"v": expected.replace(b"+", b" ").decode("latin-1")}
 
 
 def test_percent_decode_knows_every_byte():
     every = bytes(range(256))
-    assert percent_decode("".join(f"%{byte:02x}" for byte in every).encode()) == every
+    encoded = "".join(f"%{byte:02x}" for byte in every).encode()
+    assert URL.decode(encoded) == every
+    assert parse_query(b"v=" + encoded, 1) == {"v": every.decode("latin-1")}
 
 
 def test_form_of_another_type_leaves_the_body_unread():
@@ -155,4 +192,4 @@ def test_forms_import_brings_nothing_heavy():
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "['__future__']"
+    assert done.stdout.strip() == "['__future__', '_smisk']"

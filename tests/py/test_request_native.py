@@ -3,6 +3,7 @@
 
 import gc
 import io
+import os
 import sys
 import tempfile
 
@@ -213,7 +214,6 @@ def test_form_urlencoded():
 
 
 def test_form_multipart():
-    pytest.importorskip("multipart")
     content = (
         b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--xx\r\nContent-Disposition: form-data; '
         b'name="f"; filename="x.txt"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--xx--\r\n'
@@ -221,6 +221,52 @@ def test_form_multipart():
     request = form(content, "multipart/form-data; boundary=xx")
     assert request.files["f"].filename == "x.txt"
     assert request.post == {"a": "1"}
+
+
+def uploads_of(*contents):
+    parts = [
+        b'--xx\r\nContent-Disposition: form-data; name="f"; filename="%d"\r\n\r\n%b\r\n' % (number, content)
+        for number, content in enumerate(contents)
+    ]
+    return b"".join(parts) + b"--xx--\r\n"
+
+
+def spooled_form(file, content):
+    file.write(content)
+    file.flush()
+    fields = [("Content-Type", "multipart/form-data; boundary=xx"), ("Content-Length", str(len(content)))]
+    return http(*fields, method="POST", spool=file.fileno())
+
+
+def test_upload_of_a_body_in_a_file_stays_there():
+    """The data is many times what a form may keep in memory, and no file is made for it."""
+    contents = [bytes([number]) * (1_500_000 + number) for number in range(3)]
+    with tempfile.TemporaryFile() as file:
+        request = spooled_form(file, uploads_of(*contents, b"small"))
+        before = set(os.listdir("/proc/self/fd"))
+        files = request.files["f"]
+        added = set(os.listdir("/proc/self/fd")) - before
+        assert len(added) == 1
+        assert os.path.sameopenfile(int(added.pop()), file.fileno())
+    assert [one.size for one in files] == [len(one) for one in contents] + [5]
+    assert files[0].read() == contents[0]  # in memory, or in the file
+    del request
+    gc.collect()
+    assert [one.read() for one in files[:0:-1]] == [b"small", *contents[:0:-1]]
+    files[1].file.seek(-3, os.SEEK_END)
+    assert files[1].read() == contents[1][-3:]
+    del files
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) < len(before)  # the temporary file is closed too
+
+
+def test_upload_of_a_body_in_a_file_is_found_wherever_reads_end():
+    for spare in range(-40, 4):
+        first = b"x" * (64 * 1024 - len(uploads_of(b"")) + spare)
+        second = b"\r\n--x\r\r\n-" * 150_000
+        with tempfile.TemporaryFile() as file:
+            request = spooled_form(file, uploads_of(first, second, first))
+            assert [one.read() for one in request.files["f"]] == [first, second, first]
 
 
 def test_malformed_form_raises_each_time():

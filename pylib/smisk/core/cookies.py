@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cookies (RFC 6265): a tolerant reader of the Cookie field, a strict writer of Set-Cookie values.
+"""Cookies (RFC 6265): a tolerant reader of the Cookie field (in C), a strict writer of Set-Cookie values.
 
 Values are percent-decoded when read and percent-encoded when written. Names are taken as they are: decoding them
 would let `__%48ost-id` pass for `__Host-id`, which browsers protect.
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 
-from .pairs import collect, decode_text, percent_decode
-from .url import URL
+from _smisk import URL, parse_cookies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,26 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["format_cookie", "format_date", "parse_cookies"]
 
-Value = str | None
-
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SAME_SITE = {"strict": "Strict", "lax": "Lax", "none": "None"}
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LAST_SECOND = 253402300799  # 9999-12-31 23:59:59: the format has four digits for the year
-
-
-def parse_cookies(header: bytes) -> dict[str, Value | list[Value]]:
-    """Parses the value of a Cookie field; never raises.
-
-    Quotes are kept, `a` without `=` is None, a repeated name gives a list in order, an empty name is dropped.
-    """
-    pairs: list[tuple[str, Value]] = []
-    for piece in header.split(b";"):
-        name, equals, value = piece.lstrip(b" \t\r\n\v\f").partition(b"=")
-        if name:
-            pairs.append((decode_text(name), _decode_value(value) if equals else None))
-    return collect(pairs)
 
 
 def format_cookie(
@@ -88,10 +72,6 @@ def format_date(seconds: float) -> str:
     day, month = _DAYS[date.tm_wday], _MONTHS[date.tm_mon - 1]
     clock = f"{date.tm_hour:02}:{date.tm_min:02}:{date.tm_sec:02}"
     return f"{day}, {date.tm_mday:02} {month} {date.tm_year:04} {clock} GMT"
-
-
-def _decode_value(value: bytes) -> str:
-    return decode_text(percent_decode(value.replace(b"+", b" ")))
 
 
 def _checked(name: str, key: str, text: str) -> str:

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""Bodies of type `multipart/form-data` (RFC 7578), read with the `multipart` library.
+"""Bodies of type `multipart/form-data` (RFC 7578).
 
-The library splits the body into parts; this module checks what it hands over, decodes names, keeps the limits, and
-puts each part where it belongs: a text field, an upload in memory, or an upload in the form's spool file.
+`smisk.core.parts` splits the body into parts; this module checks what it hands over, decodes names, keeps the limits,
+and puts each part where it belongs: a text field, an upload in memory, or an upload in a file. That is the file in
+which the host keeps a large body, where the upload stays as it is, or the form's own spool file.
 """
 
 from __future__ import annotations
 
-import importlib
 import io
 import re
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from .forms import Fields, Files, FormError, read_exactly
 from .pairs import collect, decode_text
-from .upload import Spool, Upload, Window
+from .parts import split_parts
+from .upload import Held, Spool, Upload, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
+
+    from .parts import Data, Head
 
 __all__ = ["Limits", "parse_multipart"]
 
 _CHUNK = 64 * 1024  # bytes read at once
-_MAX_HEADER = 4096  # bytes of one header line of a part
-_MAX_HEADERS = 16  # header lines of a part; browsers send two
 _MAX_BOUNDARY = 70  # RFC 2046, section 5.1.1
 
 _PARAMETER = r';[ \t]*(?:([^\s=;"]+)[ \t]*=[ \t]*(%s|[^\s";]*))?[ \t]*'
@@ -42,68 +42,33 @@ class Limits(NamedTuple):
     temp_dir: str | None = None
 
 
-class _Segment(Protocol):
-    """What is used of the library's `MultipartSegment`; the events are one of these, then bytes, then None."""
+def parse_multipart(
+    content_type: bytes,
+    body: BinaryIO,
+    length: int,
+    limits: Limits,
+    charset: str = "utf-8",
+    tolerant: bool = True,
+) -> tuple[Fields, Files]:
+    """Parses a body of `length` bytes (-1: to its end) and returns (fields, files). FormError: 400 or 413.
 
-    headerlist: list[tuple[str, str]]
-
-
-class _Parser(Protocol):
-    """What is used of the library's `PushMultipartParser`."""
-
-    def parse(self, chunk: bytes) -> Iterator[_Segment | bytes | None]: ...
-    def close(self) -> None: ...
-
-
-def parse_multipart(content_type: bytes, body: BinaryIO, length: int, limits: Limits) -> tuple[Fields, Files]:
-    """Parses a body of `length` bytes (-1: to its end) and returns (fields, files). FormError: 400 or 413."""
-    library = _library()
-    boundary = _boundary(content_type)
-    form = _Form(limits)
-    try:
-        parser = library.PushMultipartParser(
-            boundary,
-            max_header_size=_MAX_HEADER,
-            max_header_count=_MAX_HEADERS,
-            max_segment_count=limits.max_parts,
-            header_charset="iso-8859-1",  # any byte passes; names are decoded below
-        )
-        for event in _events(parser, _chunks(body, length, boundary)):
-            form.take(event)
-    except library.ParserLimitReached as error:
-        raise FormError(f"multipart body: {error}", 413) from None
-    except library.MultipartError as error:
-        raise FormError(f"malformed multipart body: {error}") from None
+    Text is in `charset`, and ISO-8859-1 where it does not fit; values then only if `tolerant`, else UnicodeDecodeError.
+    """
+    boundary = _boundary(content_type).encode()
+    form = _Form(limits, charset, tolerant, _file_of(body))
+    for event in split_parts(_chunks(body, length), boundary, limits.max_parts):
+        form.take(event)
     return collect(form.fields), collect(form.files)
 
 
-def _library() -> ModuleType:
-    try:
-        library = importlib.import_module("multipart")
-    except ImportError as error:
-        raise ImportError("multipart forms need the package 'multipart'") from error
-    if not hasattr(library, "PushMultipartParser"):
-        raise ImportError("multipart forms need the package 'multipart'; another one has taken its module's name")
-    return library
+def _file_of(body: BinaryIO) -> Held | None:
+    """The file that the body is in, if it is one of the host's; it is read from its beginning."""
+    duplicate = getattr(getattr(body, "raw", None), "duplicate", None)
+    return None if duplicate is None else Held(duplicate())
 
 
-def _events(parser: _Parser, chunks: Iterator[bytes]) -> Iterator[_Segment | bytes | None]:
-    for chunk in chunks:
-        yield from parser.parse(chunk)
-    parser.close()
-
-
-def _chunks(body: BinaryIO, length: int, boundary: str) -> Iterator[bytes]:
-    """Reads the body piece by piece. Text before the first boundary is refused: no client of a form sends any."""
-    opening = b"--" + boundary.encode()
-    head = b""
+def _chunks(body: BinaryIO, length: int) -> Iterator[bytes]:
     done = 0
-    while len(head) < len(opening) + 2 and (chunk := read_exactly(body, length, done, _CHUNK)):
-        head += chunk
-        done += len(chunk)
-    if not head.startswith((opening, b"\r\n" + opening)):
-        raise FormError("malformed multipart body: it does not begin with its boundary")
-    yield head
     while chunk := read_exactly(body, length, done, _CHUNK):
         yield chunk
         done += len(chunk)
@@ -112,12 +77,15 @@ def _chunks(body: BinaryIO, length: int, boundary: str) -> Iterator[bytes]:
 class _Form:
     """Collects the parts of one form: first their pairs, in order; the dicts are made at the end."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, charset: str, tolerant: bool, body: Held | None) -> None:
         self.fields: list[tuple[str, str | None]] = []
         self.files: list[tuple[str, Upload]] = []
         self._limits = limits
+        self._charset = charset
+        self._tolerant = tolerant
         self._field_bytes = 0
         self._file_bytes = 0  # of uploads in memory
+        self._body = body
         self._spool: Spool | None = None
         self._name = self._type = ""
         self._filename: str | None = None
@@ -125,23 +93,29 @@ class _Form:
         self._size = 0
         self._start = -1  # where the part begins in the spool; -1: it is in memory
 
-    def take(self, event: _Segment | bytes | None) -> None:
+    def take(self, event: Head | Data | None) -> None:
         if event is None:
             self._end()
-        elif isinstance(event, (bytes, bytearray)):
-            self._size += len(event)
-            if self._filename is None:
-                self._take_field(event)
-            else:
-                self._take_file(event)
-        else:
+        elif isinstance(event, list):
             self._begin(event)
+        else:
+            start, data = event
+            self._size += len(data)
+            if self._filename is None:
+                self._take_field(data)
+            else:
+                self._take_file(start, data)
 
-    def _begin(self, segment: _Segment) -> None:
-        self._name, self._filename, self._type = _describe(segment.headerlist)
+    def _begin(self, head: Head) -> None:
+        name, filename, content_type = _describe(head)
+        self._name, self._type = self._text(name), self._text(content_type)
+        self._filename = None if filename is None else self._text(filename)
         self._chunks, self._size, self._start = [], 0, -1
         if self._filename is None and len(self.fields) >= self._limits.max_fields:
             raise FormError(f"more than {self._limits.max_fields} fields", 413)
+
+    def _text(self, value: str) -> str:
+        return decode_text(value.encode("iso-8859-1"), self._charset)
 
     def _take_field(self, data: bytes) -> None:
         self._field_bytes += len(data)
@@ -149,10 +123,17 @@ class _Form:
             raise FormError(f"the fields of the form are larger than {self._limits.memory} bytes", 413)
         self._chunks.append(data)
 
-    def _take_file(self, data: bytes) -> None:
+    def _take_file(self, start: int, data: bytes) -> None:
         if self._start < 0 and self._file_bytes + self._size <= self._limits.memory:
             self._chunks.append(data)
-            return
+        elif self._body is not None:
+            if self._start < 0:
+                self._start = start + len(data) - self._size
+                self._chunks = []
+        else:
+            self._take_to_spool(data)
+
+    def _take_to_spool(self, data: bytes) -> None:
         if self._spool is None:
             self._spool = Spool(self._limits.temp_dir)
         if self._start < 0:
@@ -163,17 +144,19 @@ class _Form:
 
     def _end(self) -> None:
         if self._filename is None:
-            self.fields.append((self._name, decode_text(b"".join(self._chunks))))
+            value = decode_text(b"".join(self._chunks), self._charset, self._tolerant)
+            self.fields.append((self._name, value))
         elif self._filename or self._size:  # neither: a file input that was left empty
             upload = Upload(self._filename, self._type, self._file(), self._size, self._limits.temp_dir)
             self.files.append((self._name, upload))
         self._chunks = []
 
     def _file(self) -> BinaryIO:
-        if self._spool is None or self._start < 0:
+        held = self._body or self._spool
+        if held is None or self._start < 0:
             self._file_bytes += self._size
             return io.BytesIO(b"".join(self._chunks))
-        return cast(BinaryIO, io.BufferedReader(Window(self._spool, self._start, self._size)))
+        return cast(BinaryIO, io.BufferedReader(Window(held, self._start, self._size)))
 
 
 def _boundary(content_type: bytes) -> str:
@@ -188,13 +171,15 @@ def _boundary(content_type: bytes) -> str:
     return boundary
 
 
-def _describe(headers: list[tuple[str, str]]) -> tuple[str, str | None, str]:
-    """Returns name, filename (None: a plain field) and content type of a part."""
+def _describe(headers: Head) -> tuple[str, str | None, str]:
+    """Returns name, filename (None: a plain field) and content type of a part, each character one byte."""
     if any(_CONTROL.search(value) for _, value in headers):
         raise FormError("a control character, or half a line break, in a part's header")
     dispositions = [value for name, value in headers if name == "Content-Disposition"]
     if len(dispositions) != 1:
         raise FormError("a part of the form has not exactly one Content-Disposition")
+    if dispositions[0].partition(";")[0].strip().lower() != "form-data":
+        raise FormError("a part of the form has another Content-Disposition than form-data")
     try:
         parameters = _parameters("Content-Disposition", dispositions[0], _HTML)
     except FormError:
@@ -203,7 +188,7 @@ def _describe(headers: list[tuple[str, str]]) -> tuple[str, str | None, str]:
         raise FormError("a part of the form has no name")
     filename = parameters.get("filename")
     content_type = next((value for name, value in headers if name == "Content-Type"), "")
-    return _text(parameters["name"]), None if filename is None else _text(filename), _text(content_type.strip())
+    return parameters["name"], filename, content_type.strip()
 
 
 def _parameters(field: str, text: str, grammar: re.Pattern[str]) -> dict[str, str]:
@@ -235,7 +220,3 @@ def _unquote(value: str, grammar: re.Pattern[str]) -> str:
     if grammar is _QUOTED_PAIRS:
         return re.sub(r'\\(["\\])', r"\1", value)
     return value.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-
-
-def _text(value: str) -> str:
-    return decode_text(value.encode("iso-8859-1"))

@@ -7,7 +7,7 @@ client can fill has a limit; passing it, or sending something malformed, is a Fo
 
 from __future__ import annotations
 
-from .pairs import Pair, collect, decode_text, split_pairs
+from _smisk import parse_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +33,13 @@ class FormError(ValueError):
         self.status = status
 
 
-def parse_query(query: bytes, max_fields: int) -> Fields:
+def parse_query(query: bytes, max_fields: int, charset: str = "utf-8", tolerant: bool = True) -> Fields:
     """Parses a query string: `a=1&b` gives {"a": "1", "b": None}, a repeated key a list in order.
 
-    Text is UTF-8, or ISO-8859-1 where it is not valid UTF-8. FormError (400) past `max_fields` fields.
+    Text is in `charset`, and ISO-8859-1 where it does not fit and `tolerant` is true, else UnicodeDecodeError.
+    FormError (400) past `max_fields` fields.
     """
-    return _parse(query, max_fields, 400)
+    return _parse(query, max_fields, 400, charset, tolerant)
 
 
 def parse_form(
@@ -50,21 +51,25 @@ def parse_form(
     max_fields: int,
     max_parts: int,
     temp_dir: str | None = None,
+    charset: str = "utf-8",
+    tolerant: bool = True,
 ) -> tuple[Fields, Files]:
     """Parses a form body and returns (fields, files); any other media type leaves the body unread.
 
     `length` is the size of the body in bytes, -1 if it is not known. `memory` bounds the bytes of all plain fields
-    together, and those of the uploads that are kept in memory; other uploads go to a file in `temp_dir`.
+    together, and those of the uploads that are kept in memory; other uploads go to a file in `temp_dir`. Text is
+    decoded as in `parse_query`; a charset parameter of the type is ignored, since browsers send none.
     FormError: 413 past a limit, 400 for anything malformed or cut short. ImportError without the multipart library.
     """
     media_type = content_type.partition(b";")[0].strip().lower()
     if media_type == b"application/x-www-form-urlencoded":
-        return _parse(_read_urlencoded(body, length, memory), max_fields, 413), {}
+        data = _read_urlencoded(body, length, memory)
+        return _parse(data, max_fields, 413, charset, tolerant), {}
     if media_type == b"multipart/form-data":
         from .formdata import Limits, parse_multipart
 
         limits = Limits(memory=memory, max_fields=max_fields, max_parts=max_parts, temp_dir=temp_dir)
-        return parse_multipart(content_type, body, length, limits)
+        return parse_multipart(content_type, body, length, limits, charset, tolerant)
     return {}, {}
 
 
@@ -101,16 +106,11 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no number in JSON")
 
 
-def _parse(data: bytes, max_fields: int, status: int) -> Fields:
-    # Counting separators first keeps a body of nothing but "&" from becoming a list of pairs.
-    if data.count(b"&") >= max_fields and sum(map(bool, data.split(b"&"))) > max_fields:
+def _parse(data: bytes, max_fields: int, status: int, charset: str, tolerant: bool) -> Fields:
+    fields = parse_pairs(data, max_fields, charset, tolerant)
+    if fields is None:
         raise FormError(f"more than {max_fields} fields", status)
-    return collect(map(_decode, split_pairs(data)))
-
-
-def _decode(pair: Pair) -> tuple[str, Value]:
-    key, value = pair
-    return decode_text(key), None if value is None else decode_text(value)
+    return fields
 
 
 def _read_urlencoded(body: BinaryIO, length: int, memory: int) -> bytes:

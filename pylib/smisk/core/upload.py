@@ -16,20 +16,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = ["Spool", "Upload", "Window"]
+__all__ = ["Held", "Spool", "Upload", "Window"]
 
 _CHUNK = 256 * 1024  # bytes copied at once
 _KEYS = ("filename", "content_type", "size", "path")
 
 
-class Spool:
-    """An unlinked temporary file that grows at its end; closed when the last window on it has gone."""
+class Held:
+    """A descriptor of a file, closed when the last window on it has gone."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        fd = getattr(self, "fd", -1)
+        if fd >= 0:
+            os.close(fd)
+
+
+class Spool(Held):
+    """An unlinked temporary file that grows at its end."""
 
     def __init__(self, folder: str | None) -> None:
         import tempfile
 
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-            self.fd = os.dup(file.fileno())
+            super().__init__(os.dup(file.fileno()))
         self.size = 0
 
     def append(self, data: bytes) -> None:
@@ -40,17 +52,12 @@ class Spool:
             self.size += done
             view = view[done:]
 
-    def __del__(self) -> None:
-        fd = getattr(self, "fd", -1)
-        if fd >= 0:
-            os.close(fd)
-
 
 class Window(io.RawIOBase):
-    """A read-only, seekable view of `size` bytes of a spool, with a position of its own."""
+    """A read-only, seekable view of `size` bytes of a file, with a position of its own."""
 
-    def __init__(self, spool: Spool, start: int, size: int) -> None:
-        self._spool: Spool | None = spool
+    def __init__(self, spool: Held, start: int, size: int) -> None:
+        self._spool: Held | None = spool
         self._start = start
         self._size = size
         self._at = 0
