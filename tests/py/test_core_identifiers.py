@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""smisk.core.uid: the table of the reference, lengths and alphabets, and hashes of anything."""
+"""smisk.core.identifiers: the table of the reference, lengths and alphabets, and hashes of anything."""
 
 import hashlib
 import subprocess
 import sys
 
 import pytest
-from smisk.core.uid import object_hash, pack, uid
+from smisk.core.identifiers import object_hash, pack, uid
 
 DIGEST = hashlib.sha1(b"x").digest()
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-"
@@ -84,7 +84,7 @@ def test_uid_is_another_one_each_time():
 
 def test_uid_in_a_forked_process_is_another_one():
     code = (
-        "import os, sys; from smisk.core.uid import uid\n"
+        "import os, sys; from smisk.core.identifiers import uid\n"
         "if os.fork() == 0: print(uid(), flush=True); os._exit(0)\n"
         "os.wait(); print(uid())"
     )
