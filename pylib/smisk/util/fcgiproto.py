@@ -169,19 +169,28 @@ class Channel:
         ends within a record, or what comes is none; OSError, TimeoutError among them, as the socket does.
         """
         while (record := self._take()) is None:
-            flags = socket.MSG_DONTWAIT if tryrecv else 0
-            try:
-                data = self.socket.recv(_RECEIVED_AT_ONCE, flags)
-            except BlockingIOError:
-                if tryrecv:
-                    return None
-                raise
+            data = self._receive(tryrecv)
+            if data is None:
+                return None
             if not data:
                 if self._buffer:
                     raise FastCGIError(f"the connection ended {len(self._buffer)} bytes into a record")
                 return None
             self._buffer += data
         return record
+
+    def _receive(self, tryrecv: bool) -> bytes | None:
+        """What has come; None when nothing has yet, and waiting is not wanted."""
+        if not tryrecv:
+            return self.socket.recv(_RECEIVED_AT_ONCE)
+        before = self.socket.gettimeout()
+        self.socket.settimeout(0)
+        try:
+            return self.socket.recv(_RECEIVED_AT_ONCE)
+        except BlockingIOError:
+            return None
+        finally:
+            self.socket.settimeout(before)
 
     def _take(self) -> Record | None:
         """Cuts the first record off the buffer, if all of it is there."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from smisk.core.handover import is_hosted
 
@@ -14,7 +14,7 @@ __all__ = ["control_process_runloop", "daemonize", "wait_for_child_processes"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -68,39 +68,47 @@ def control_process_runloop(
 ) -> None:
     """Waits for the children `pids`; hands them the `signals` that come meanwhile.
 
-    After one has come, and all of them have ended, `cleanup(signum, frame)` is called. A child that cannot be sent a
-    signal is killed. To be called in the main thread.
+    After one has come, and all of them have ended, `cleanup(signum, frame)` is called; its frame is None. A child that
+    cannot be sent a signal is killed. To be called in the main thread.
     """
+    numbers = frozenset(int(number) for number in signals)
     left = list(pids)
-    taken: list[tuple[int, FrameType | None]] = []
+    taken: list[int] = []
+    with _signals_as_bytes(numbers | {signal.SIGCHLD}) as pipe:
+        while left := [pid for pid in left if not _has_ended(pid)]:
+            for number in os.read(pipe, 256):
+                if number in numbers:
+                    taken.append(number)
+                    for pid in left:
+                        _send(pid, number)
+    if taken and cleanup is not None:
+        cleanup(taken[0], None)
 
-    def hand_on(signum: int, frame: FrameType | None) -> None:
-        taken.append((signum, frame))
-        for pid in left:
-            _send(pid, signum)
 
-    before = {number: signal.signal(number, hand_on) for number in signals}
+@contextmanager
+def _signals_as_bytes(numbers: Iterable[int]) -> Iterator[int]:
+    """A descriptor from which the numbers of signals can be read, so that none is missed between two looks."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    fd_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
     try:
-        while left:
-            _await_end(left[0])
-            # From here on the id can be another process's.
-            _reap(left.pop(0))
+        yield read_end
     finally:
         for number, handler in before.items():
             # None: it was not set from Python, and cannot be restored by it.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    if taken and cleanup is not None:
-        cleanup(*taken[0])
+        signal.set_wakeup_fd(fd_before)
+        os.close(read_end)
+        os.close(write_end)
 
 
-def _await_end(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-
-def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+def _has_ended(pid: int) -> bool:
+    """Whether a child is no more; then nobody sends it anything, for its id may soon be another's."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def _send(pid: int, signum: int) -> None:
