@@ -540,7 +540,7 @@ def test_daemonize_with_file_that_cannot_be_opened_fails_where_it_is_seen(tmp_pa
     assert "FileNotFoundError" in done.stderr
 
 
-RUNLOOP = """
+RUNLOOP = r"""
     import os, signal, sys
     from smisk.util.main import control_process_runloop
 
