@@ -225,3 +225,4 @@ def _let_go() -> None:
         # Python ignores these two, which what it becomes would inherit.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

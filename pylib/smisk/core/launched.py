@@ -16,6 +16,9 @@ from .launch import Launched, LaunchError
 
 __all__ = ["module", "script"]
 
+# What watches files has seen the `__main__` that was there before.
+ALIAS = "__smisk_main__"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType

@@ -232,6 +232,7 @@ class Main:
     def _watch_over(self, parent: int, signum: int, pause: float | None, how: dict[str, Any]) -> NoReturn:
         """In the child of `run_deferred()`: runs the application in a child of its own."""
         status = 1
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent may have blocked what is waited for here
         try:
             is_over = False
             while not is_over:
