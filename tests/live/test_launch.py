@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import smisk.config
 import smisk.core
 
 from lib import process
@@ -427,6 +428,31 @@ def test_application_spawned_where_it_cannot_be_says_how_many_failed(old_style: 
     assert done.returncode == 1
     assert "2 of 2 servers did not start" in done.stderr
     assert "No such file or directory" in done.stderr
+
+
+CONFIGURED = """
+from smisk.config import config
+from smisk.core import Application
+from smisk.util.main import main
+
+class MyApp(Application):
+    def service(self):
+        self.response.write('{"greeting": "%s"}' % config["greeting"])
+
+if __name__ == "__main__":
+    main(MyApp, config="site")
+"""
+
+
+@needs_application
+@pytest.mark.skipif(not hasattr(smisk.config, "config"), reason="smisk.config.config is not there yet")
+def test_application_loads_its_configuration_from_its_folder(program: Start, tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "site.conf").write_text('"greeting": "hello",')
+    (tmp_path / "program.py").write_text(CONFIGURED)
+    options = ("--bind", LOCAL, "--appdir", "app", "--chdir", "/")
+    daemon = program("program.py", *options, cwd=tmp_path)
+    assert ask(daemon.fastcgi) == {"greeting": "hello"}
 
 
 DEFERRED = """
