@@ -471,13 +471,13 @@ if __name__ == "__main__":
 """
 
 
-@needs_application
-def test_application_deferred_runs_in_child_that_tells_parent_its_end(tmp_path: Path) -> None:
-    (tmp_path / "deferred.py").write_text(DEFERRED)
-    path = str(tmp_path / "s")
+@contextlib.contextmanager
+def deferred(folder: Path, *arguments: str) -> Iterator["tuple[subprocess.Popen[str], int]"]:
+    """Runs DEFERRED; the process, and the id of its child. Ends what is left of it."""
+    (folder / "deferred.py").write_text(DEFERRED)
     with subprocess.Popen(
-        [sys.executable, "deferred.py", path],
-        cwd=tmp_path,
+        [sys.executable, "deferred.py", *arguments],
+        cwd=folder,
         env=environment(variables()),
         stdout=subprocess.PIPE,
         text=True,
@@ -485,15 +485,34 @@ def test_application_deferred_runs_in_child_that_tells_parent_its_end(tmp_path: 
     ) as running:
         try:
             assert running.stdout is not None
-            child = int(running.stdout.readline().split()[1])
-            until(lambda: process.children(child), "the application's process", 30)
-            (server,) = process.children(child)
-            until(lambda: process.children(server), "its worker", 30)
-            with FastCGI(path) as raw:
-                assert raw.ask("/").status == 200
-            os.kill(server, signal.SIGTERM)
-            assert running.stdout.readline() == f"signal {int(signal.SIGTERM)} 0\n"
-            assert running.wait(20) == 0
+            yield running, int(running.stdout.readline().split()[1])
         finally:
             for pid in process.in_session(running.pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+def serving(child: int) -> int:
+    """The smiskd below `child`, once it has a worker."""
+
+    def find() -> int:
+        found = [pid for pid in process.children(child) if process.children(pid)]
+        return found[0] if found else 0
+
+    return until(find, "the application's process and its worker", 30)
+
+
+def status_of(path: str) -> int:
+    with FastCGI(path) as raw:
+        return raw.ask("/").status
+
+
+@needs_application
+def test_application_deferred_runs_in_child_that_tells_parent_its_end(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with deferred(tmp_path, path) as (running, child):
+        server = serving(child)
+        assert status_of(path) == 200
+        os.kill(server, signal.SIGTERM)
+        assert running.stdout is not None
+        assert running.stdout.readline() == f"signal {int(signal.SIGTERM)} 0\n"
+        assert running.wait(20) == 0
