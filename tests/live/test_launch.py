@@ -463,8 +463,8 @@ from smisk.util.main import Main
 if __name__ == "__main__":
     main = Main()
     main.setup(Application)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = main.run_deferred(bind=sys.argv[1])
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     print("child", child, flush=True)
     # The watcher says when the application is over.
     print("signal", signal.sigwait({signal.SIGTERM}), os.waitpid(child, 0)[1], flush=True)
