@@ -463,7 +463,7 @@ from smisk.util.main import Main
 if __name__ == "__main__":
     main = Main()
     main.setup(Application)
-    child = main.run_deferred(bind=sys.argv[1])
+    child = main.run_deferred(bind=sys.argv[1], keepalive="keep" in sys.argv, pause=0.0)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     print("child", child, flush=True)
     # The watcher says when the application is over.
@@ -491,11 +491,11 @@ def deferred(folder: Path, *arguments: str) -> Iterator["tuple[subprocess.Popen[
                 os.kill(pid, signal.SIGKILL)
 
 
-def serving(child: int) -> int:
-    """The smiskd below `child`, once it has a worker."""
+def serving(child: int, gone: int = 0) -> int:
+    """The smiskd below `child`, once it has a worker; another one than `gone`."""
 
     def find() -> int:
-        found = [pid for pid in process.children(child) if process.children(pid)]
+        found = [pid for pid in process.children(child) if pid != gone and process.children(pid)]
         return found[0] if found else 0
 
     return until(find, "the application's process and its worker", 30)
@@ -515,4 +515,20 @@ def test_application_deferred_runs_in_child_that_tells_parent_its_end(tmp_path: 
         os.kill(server, signal.SIGTERM)
         assert running.stdout is not None
         assert running.stdout.readline() == f"signal {int(signal.SIGTERM)} 0\n"
+        assert running.wait(20) == 0
+
+
+@needs_application
+def test_application_deferred_and_kept_alive_runs_again_until_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with deferred(tmp_path, path, "keep") as (running, child):
+        first = serving(child)
+        assert status_of(path) == 200
+        os.kill(first, signal.SIGTERM)
+        second = serving(child, first)
+        assert status_of(path) == 200
+        os.kill(child, signal.SIGTERM)
+        assert running.stdout is not None
+        assert running.stdout.readline() == f"signal {int(signal.SIGTERM)} 0\n"
+        assert not process.alive(second)
         assert running.wait(20) == 0
