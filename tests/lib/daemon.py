@@ -78,7 +78,10 @@ def parse_address(text: str) -> tuple[str, Address]:
 
 
 class Smiskd:
-    """One running smiskd. `arguments` as on the command line; `stdin` is a listening socket or nothing."""
+    """One running smiskd. `arguments` as on the command line; `stdin` is a listening socket or nothing.
+
+    `program`: what is started with the arguments, if that is something that becomes a smiskd.
+    """
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class Smiskd:
         env: Mapping[str, str] | None = None,
         stdin: int | None = None,
         prefix: Sequence[str] = (),
+        program: Sequence[str] = (str(BINARY),),
         ready: bool = True,
     ) -> None:
         self._expected: list[str] = []
@@ -97,7 +101,7 @@ class Smiskd:
         self.addresses: list[tuple[str, Address]] = []
         self._has_uvloop = "loop=uvloop" in arguments
         self.process = subprocess.Popen(
-            [*prefix, str(BINARY), *arguments],
+            [*prefix, *program, *arguments],
             cwd=cwd,
             env=environment(env),
             stdin=subprocess.DEVNULL if stdin is None else stdin,
