@@ -72,8 +72,9 @@ def test_every_block_has_a_language_that_something_checks() -> None:
         for page in PAGES
         for language in re.findall(r"^```(\w*)\n", page.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    # `text` and `ini` are for people; `sh` and `python` are run by tests/live/test_docs.py.
-    assert kinds <= {"python", "conf", "toml", "sh", "text", "ini", ""}
+    # `text` and `ini` are for people; `sh` and `python` are run by tests/live/test_docs.py, `py` (tests) by
+    # tests/live/test_docs_testing.py.
+    assert kinds <= {"python", "py", "conf", "toml", "sh", "text", "ini", ""}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
