@@ -23,6 +23,7 @@ static const struct {
     [SMPY_IMPORT_PARSE_COOKIES] = {"smisk.core.cookies", "parse_cookies"},
     [SMPY_IMPORT_FORMAT_COOKIE] = {"smisk.core.cookies", "format_cookie"},
     [SMPY_IMPORT_HEADERS] = {"smisk.core.headers", "Headers"},
+    [SMPY_IMPORT_URL] = {"smisk.core.url", "URL"},
     [SMPY_IMPORT_ERROR_PAGE] = {"smisk.core.errorpage", "render"},
     [SMPY_IMPORT_PARSE_JSON] = {"smisk.core.forms", "parse_json"},
     [SMPY_IMPORT_JSON_ENCODER] = {"json", "JSONEncoder"},

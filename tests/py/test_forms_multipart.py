@@ -337,3 +337,31 @@ def test_multipart_large_file_is_parsed_in_bounded_memory(tmp_path):
     _, files = parse_form(TYPE, body, length, memory=1000, max_fields=9, max_parts=9, temp_dir=str(tmp_path))
     assert files["f"].size == size
     assert body.largest <= 64 * 1024
+
+
+def test_multipart_text_in_another_charset_is_decoded():
+    body = field(b"n\x82\xa0", b"\x82\xa2") + upload(b"f", b"\x82\xa4.txt", b"x") + b"--XX--\r\n"
+    limits = {"memory": 999, "max_fields": 9, "max_parts": 9}
+    fields, files = parse_form(TYPE, io.BytesIO(body), len(body), charset="shift_jis", **limits)
+    assert fields == {"nあ": "い"}
+    assert files["f"].filename == "う.txt"
+    fields, _ = parse_form(TYPE, io.BytesIO(body), len(body), charset=None, **limits)
+    assert fields == {"n\x82\xa0": b"\x82\xa2"}
+    with pytest.raises(UnicodeDecodeError):
+        parse_form(TYPE, io.BytesIO(body), len(body), tolerant=False, **limits)
+
+
+def test_multipart_limits_of_an_application_come_first():
+    body = field(b"a", b"x" * 60) + b"--XX--\r\n"
+    limits = {"memory": 50, "max_fields": 9, "max_parts": 9}
+
+    def fields(**sizes):
+        return parse_form(TYPE, io.BytesIO(body), len(body), **limits, **sizes)[0]
+
+    assert fields(max_formdata_size=60) == fields(max_formdata_size=-1) == {"a": "x" * 60}
+    assert fields(max_formdata_size=60, max_multipart_size=len(body)) == {"a": "x" * 60}
+    assert fields(max_multipart_size=0) == {}
+    for sizes in ({}, {"max_formdata_size": 59}, {"max_formdata_size": 60, "max_multipart_size": len(body) - 1}):
+        with pytest.raises(FormError) as caught:
+            fields(**sizes)
+        assert caught.value.status == 413

@@ -193,3 +193,16 @@ def test_forms_import_brings_nothing_heavy():
         [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "['__future__', '_smisk']"
+
+
+def test_form_limit_of_an_application_comes_first():
+    def fields(size):
+        limits = {"memory": 5, "max_fields": 9, "max_parts": 9}
+        return parse_form(URLENCODED, io.BytesIO(b"a=12345"), 7, max_formdata_size=size, **limits)[0]
+
+    assert fields(7) == fields(-1) == {"a": "12345"}
+    assert fields(0) == {}
+    for size in (6, None):
+        with pytest.raises(FormError, match="larger than") as caught:
+            fields(size)
+        assert caught.value.status == 413

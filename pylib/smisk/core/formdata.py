@@ -12,7 +12,7 @@ import io
 import re
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from .forms import Fields, Files, FormError, read_exactly
+from .forms import Fields, Files, FormError, Text, read_exactly
 from .pairs import collect, decode_text
 from .parts import split_parts
 from .upload import Held, Spool, Upload, Window
@@ -34,28 +34,21 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Limits(NamedTuple):
-    """What one form may take. `memory`: bytes of all fields together, and of all uploads that stay in memory."""
+    """What one form may take. `memory`: bytes of all uploads that stay in memory; `fields`: of all fields together."""
 
     memory: int
     max_fields: int
     max_parts: int
-    temp_dir: str | None = None
+    temp_dir: str | None
+    fields: int
 
 
 def parse_multipart(
-    content_type: bytes,
-    body: BinaryIO,
-    length: int,
-    limits: Limits,
-    charset: str = "utf-8",
-    tolerant: bool = True,
+    content_type: bytes, body: BinaryIO, length: int, limits: Limits, text: Text
 ) -> tuple[Fields, Files]:
-    """Parses a body of `length` bytes (-1: to its end) and returns (fields, files). FormError: 400 or 413.
-
-    Text is in `charset`, and ISO-8859-1 where it does not fit; values then only if `tolerant`, else UnicodeDecodeError.
-    """
+    """Parses a body of `length` bytes (-1: to its end) and returns (fields, files). FormError: 400 or 413."""
     boundary = _boundary(content_type).encode()
-    form = _Form(limits, charset, tolerant, _file_of(body))
+    form = _Form(limits, text, _file_of(body))
     for event in split_parts(_chunks(body, length), boundary, limits.max_parts):
         form.take(event)
     return collect(form.fields), collect(form.files)
@@ -77,12 +70,11 @@ def _chunks(body: BinaryIO, length: int) -> Iterator[bytes]:
 class _Form:
     """Collects the parts of one form: first their pairs, in order; the dicts are made at the end."""
 
-    def __init__(self, limits: Limits, charset: str, tolerant: bool, body: Held | None) -> None:
-        self.fields: list[tuple[str, str | None]] = []
+    def __init__(self, limits: Limits, text: Text, body: Held | None) -> None:
+        self.fields: list[tuple[str, str | bytes | None]] = []
         self.files: list[tuple[str, Upload]] = []
         self._limits = limits
-        self._charset = charset
-        self._tolerant = tolerant
+        self._text = text
         self._field_bytes = 0
         self._file_bytes = 0  # of uploads in memory
         self._body = body
@@ -107,20 +99,15 @@ class _Form:
                 self._take_file(start, data)
 
     def _begin(self, head: Head) -> None:
-        name, filename, content_type = _describe(head)
-        self._name, self._type = self._text(name), self._text(content_type)
-        self._filename = None if filename is None else self._text(filename)
+        self._name, self._filename, self._type = _describe(head, self._text)
         self._chunks, self._size, self._start = [], 0, -1
         if self._filename is None and len(self.fields) >= self._limits.max_fields:
             raise FormError(f"more than {self._limits.max_fields} fields", 413)
 
-    def _text(self, value: str) -> str:
-        return decode_text(value.encode("iso-8859-1"), self._charset)
-
     def _take_field(self, data: bytes) -> None:
         self._field_bytes += len(data)
-        if self._field_bytes > self._limits.memory:
-            raise FormError(f"the fields of the form are larger than {self._limits.memory} bytes", 413)
+        if self._field_bytes > self._limits.fields:
+            raise FormError(f"the fields of the form are larger than {self._limits.fields} bytes", 413)
         self._chunks.append(data)
 
     def _take_file(self, start: int, data: bytes) -> None:
@@ -144,8 +131,7 @@ class _Form:
 
     def _end(self) -> None:
         if self._filename is None:
-            value = decode_text(b"".join(self._chunks), self._charset, self._tolerant)
-            self.fields.append((self._name, value))
+            self.fields.append((self._name, self._text.decode(b"".join(self._chunks))))
         elif self._filename or self._size:  # neither: a file input that was left empty
             upload = Upload(self._filename, self._type, self._file(), self._size, self._limits.temp_dir)
             self.files.append((self._name, upload))
@@ -171,8 +157,8 @@ def _boundary(content_type: bytes) -> str:
     return boundary
 
 
-def _describe(headers: Head) -> tuple[str, str | None, str]:
-    """Returns name, filename (None: a plain field) and content type of a part, each character one byte."""
+def _describe(headers: Head, text: Text) -> tuple[str, str | None, str]:
+    """Returns name, filename (None: a plain field) and content type of a part."""
     if any(_CONTROL.search(value) for _, value in headers):
         raise FormError("a control character, or half a line break, in a part's header")
     dispositions = [value for name, value in headers if name == "Content-Disposition"]
@@ -188,7 +174,10 @@ def _describe(headers: Head) -> tuple[str, str | None, str]:
         raise FormError("a part of the form has no name")
     filename = parameters.get("filename")
     content_type = next((value for name, value in headers if name == "Content-Type"), "")
-    return parameters["name"], filename, content_type.strip()
+    name = text.decode_key(parameters["name"].encode("iso-8859-1"))
+    if filename is not None:
+        filename = text.decode_key(filename.encode("iso-8859-1"))
+    return name, filename, decode_text(content_type.strip().encode("iso-8859-1"))
 
 
 def _parameters(field: str, text: str, grammar: re.Pattern[str]) -> dict[str, str]:

@@ -7,7 +7,11 @@ client can fill has a limit; passing it, or sending something malformed, is a Fo
 
 from __future__ import annotations
 
+import sys
+
 from _smisk import parse_pairs
+
+from .pairs import decode_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +20,10 @@ if TYPE_CHECKING:
 
     from .upload import Upload
 
-__all__ = ["Fields", "Files", "FormError", "parse_form", "parse_json", "parse_query", "read_exactly"]
+__all__ = ["Fields", "Files", "FormError", "Text", "parse_form", "parse_json", "parse_query", "read_exactly"]
 
-Value = str | None
+# bytes where there is no charset
+Value = str | bytes | None
 Fields = dict[str, Value | list[Value]]
 Files = dict[str, "Upload | list[Upload]"]
 
@@ -33,11 +38,31 @@ class FormError(ValueError):
         self.status = status
 
 
-def parse_query(query: bytes, max_fields: int, charset: str = "utf-8", tolerant: bool = True) -> Fields:
+class Text:
+    """How what is sent becomes text: `charset`, None for bytes; `tolerant`: ISO-8859-1 is taken for what does not fit."""
+
+    __slots__ = ("charset", "tolerant")
+
+    def __init__(self, charset: str | None = "utf-8", tolerant: bool = True) -> None:
+        self.charset = charset
+        self.tolerant = tolerant
+
+    def decode_key(self, key: bytes) -> str:
+        """A key is text always, whatever the bytes: UTF-8 without a charset, U+FFFD for what is not tolerated."""
+        if self.tolerant or self.charset is None:
+            return decode_text(key, self.charset or "utf-8")
+        return key.decode(self.charset, "replace")
+
+    def decode(self, value: bytes) -> str | bytes:
+        """A value. UnicodeDecodeError for one that does not fit, unless that is tolerated."""
+        return value if self.charset is None else decode_text(value, self.charset, self.tolerant)
+
+
+def parse_query(query: bytes, max_fields: int, charset: str | None = "utf-8", tolerant: bool = True) -> Fields:
     """Parses a query string: `a=1&b` gives {"a": "1", "b": None}, a repeated key a list in order.
 
-    Text is in `charset`, and ISO-8859-1 where it does not fit and `tolerant` is true, else UnicodeDecodeError.
-    FormError (400) past `max_fields` fields.
+    Values are text in `charset`, or bytes if it is None; what does not fit is ISO-8859-1 if `tolerant`, else a
+    UnicodeDecodeError. FormError (400) past `max_fields` fields.
     """
     return _parse(query, max_fields, 400, charset, tolerant)
 
@@ -51,25 +76,30 @@ def parse_form(
     max_fields: int,
     max_parts: int,
     temp_dir: str | None = None,
-    charset: str = "utf-8",
+    charset: str | None = "utf-8",
     tolerant: bool = True,
+    max_formdata_size: int | None = None,
+    max_multipart_size: int = -1,
 ) -> tuple[Fields, Files]:
     """Parses a form body and returns (fields, files); any other media type leaves the body unread.
 
     `length` is the size of the body in bytes, -1 if it is not known. `memory` bounds the bytes of all plain fields
-    together, and those of the uploads that are kept in memory; other uploads go to a file in `temp_dir`. Text is
-    decoded as in `parse_query`; a charset parameter of the type is ignored, since browsers send none.
-    FormError: 413 past a limit, 400 for anything malformed or cut short. ImportError without the multipart library.
+    together, and those of the uploads that are kept in memory; other uploads go to a file in `temp_dir`. Values as for
+    parse_query. An Application's own limits, in bytes, 0 for a form that is left unread and -1 for no limit:
+    `max_formdata_size`, in place of `memory`, of plain fields; `max_multipart_size` of a whole multipart body.
+    FormError: 413 past a limit, 400 for anything malformed or cut short.
     """
     media_type = content_type.partition(b";")[0].strip().lower()
-    if media_type == b"application/x-www-form-urlencoded":
-        data = _read_urlencoded(body, length, memory)
-        return _parse(data, max_fields, 413, charset, tolerant), {}
-    if media_type == b"multipart/form-data":
+    fields = memory if max_formdata_size is None else max_formdata_size if max_formdata_size >= 0 else sys.maxsize
+    if media_type == b"application/x-www-form-urlencoded" and max_formdata_size != 0:
+        return _parse(_read_urlencoded(body, length, fields), max_fields, 413, charset, tolerant), {}
+    if media_type == b"multipart/form-data" and max_multipart_size != 0:
         from .formdata import Limits, parse_multipart
 
-        limits = Limits(memory=memory, max_fields=max_fields, max_parts=max_parts, temp_dir=temp_dir)
-        return parse_multipart(content_type, body, length, limits, charset, tolerant)
+        if 0 <= max_multipart_size < length:
+            raise FormError(f"the multipart body is larger than {max_multipart_size} bytes", 413)
+        limits = Limits(memory, max_fields, max_parts, temp_dir, fields)
+        return parse_multipart(content_type, body, length, limits, Text(charset, tolerant))
     return {}, {}
 
 
@@ -106,8 +136,8 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no number in JSON")
 
 
-def _parse(data: bytes, max_fields: int, status: int, charset: str, tolerant: bool) -> Fields:
-    fields = parse_pairs(data, max_fields, charset, tolerant)
+def _parse(data: bytes, max_fields: int, status: int, charset: str | None, tolerant: bool) -> Fields:
+    fields: Fields | None = parse_pairs(data, max_fields, charset, tolerant)  # type: ignore[assignment]
     if fields is None:
         raise FormError(f"more than {max_fields} fields", status)
     return fields
