@@ -1,25 +1,39 @@
 # SPDX-License-Identifier: MIT
 """The parts of Smisk that are written in C: what handlers receive, and what they may return."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, TypeAlias, final
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 from smisk.core.forms import Fields, Files
 from smisk.core.headers import Headers
+from smisk.core.stream import LogStream, Stream
 from smisk.core.url import URL
 
 __version__: str
 
-_Pairs: TypeAlias = list[tuple[str, str]] | tuple[tuple[str, str], ...] | Mapping[str, str]
+_Header: TypeAlias = tuple[str, str] | str | bytes
+_Pairs: TypeAlias = list[tuple[str, str]] | list[str] | list[_Header] | tuple[_Header, ...] | Mapping[str, str]
 _Body: TypeAlias = (
     str | bytes | bytearray | memoryview | dict[str, Any] | list[Any] | Iterable[bytes] | Iterable[str] | None
 )
 
-@final
 class Request:
     """One request, as a handler sees it. Made by the server; every field is built when first asked for."""
 
+    max_formdata_size: int
+    max_multipart_size: int
+    session: Any
+    session_id: str
+    @property
+    def errors(self) -> LogStream: ...
+    @property
+    def referring_url(self) -> URL | None: ...
+    @property
+    def is_active(self) -> bool: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def _forget(self) -> None: ...
     @property
     def method(self) -> str: ...
     @property
@@ -68,7 +82,7 @@ class Request:
     def log_error(self, text: str, /) -> None: ...
 
 class Response:
-    """An answer with its status and header fields, returned by a handler."""
+    """An answer with its status and header fields: returned by a handler, written to by an Application."""
 
     body: _Body
     status: int
@@ -77,23 +91,40 @@ class Response:
         self, body: _Body = b"", status: int = 200, headers: _Pairs | None = None, content_type: str | None = None
     ) -> None: ...
     @property
-    def headers(self) -> list[tuple[str, str]]: ...
+    def headers(self) -> list[_Header]: ...
     @headers.setter
     def headers(self, value: _Pairs | None) -> None: ...
+    @property
+    def has_begun(self) -> bool: ...
+    @property
+    def out(self) -> Stream: ...
+    def begin(self) -> None: ...
+    def write(self, piece: bytes | bytearray | memoryview | str, /) -> None: ...
+    def writelines(self, pieces: Iterable[object], /) -> None: ...
+    def __call__(self, *pieces: object) -> None: ...
+    def find_header(self, prefix: str | bytes, /) -> int: ...
+    def send_file(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], /) -> None: ...
+    def _flush(self) -> None: ...
+    def _log_exception(self, exception: BaseException, /) -> None: ...
     def set_cookie(
         self,
         name: str,
         value: str,
-        *,
         comment: str | None = None,
         domain: str | None = None,
         path: str | None = None,
         secure: bool = False,
+        version: int = 1,
         max_age: int | None = None,
-        expires: float | datetime | None = None,
         http_only: bool = False,
+        *,
+        expires: float | datetime | None = None,
         same_site: Literal["strict", "lax", "none", "Strict", "Lax", "None"] | None = None,
     ) -> None: ...
+
+_request: Callable[[], Request | None]
+_response: Callable[[], Response | None]
+_application: Callable[[], Any]
 
 def _make_request(
     kind: Literal["http", "cgi"],

@@ -3,6 +3,7 @@
 #include "py/module.h"
 
 #include "config.h"
+#include "py/current.h"
 #include "py/factory.h"
 #include "py/request.h"
 #include "py/response.h"
@@ -26,6 +27,11 @@ static const struct {
     [SMPY_IMPORT_BUFFERED_READER] = {"io", "BufferedReader"},
     [SMPY_IMPORT_BUFFERED_RANDOM] = {"io", "BufferedRandom"},
     [SMPY_IMPORT_FILE_IO] = {"io", "FileIO"},
+    [SMPY_IMPORT_STREAM] = {"smisk.core.stream", "Stream"},
+    [SMPY_IMPORT_LOG_STREAM] = {"smisk.core.stream", "LogStream"},
+    [SMPY_IMPORT_SESSION_BEGIN] = {"smisk.session.life", "begin"},
+    [SMPY_IMPORT_DEFAULT_STORE] = {"smisk.core.sessions", "default_store"},
+    [SMPY_IMPORT_GUESS_TYPE] = {"mimetypes", "guess_type"},
 };
 
 static struct PyModuleDef module_def;
@@ -86,11 +92,18 @@ static int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **slot) {
 
 static int module_exec(PyObject *module) {
     struct smpy_state *state = PyModule_GetState(module);
-    state->limits = (struct smpy_limits){.body_memory = 1 << 20, .max_fields = 1000, .max_parts = 1000};
+    state->limits = (struct smpy_limits){
+        .body_memory = 1 << 20,
+        .max_fields = 1000,
+        .max_parts = 1000,
+        .max_formdata = SMPY_MAX_FORMDATA,
+        .max_multipart = SMPY_MAX_MULTIPART,
+    };
     state->name_close = PyUnicode_InternFromString("close");
     state->spool_type = smpy_spool_type_new(module);
-    if (state->name_close == NULL || state->spool_type == NULL ||
-        add_type(module, smpy_request_type_new(module), &state->request_type) < 0 ||
+    state->current = PyContextVar_New("smisk.response", NULL);
+    if (state->name_close == NULL || state->spool_type == NULL || state->current == NULL ||
+        smpy_current_add(module) < 0 || add_type(module, smpy_request_type_new(module), &state->request_type) < 0 ||
         add_type(module, smpy_response_type_new(module), &state->response_type) < 0) {
         return -1;
     }
@@ -106,6 +119,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->response_type);
     Py_VISIT(state->spool_type);
     Py_VISIT(state->json_encode);
+    Py_VISIT(state->current);
     for (size_t i = 0; i < SMPY_IMPORT_COUNT; i++) {
         Py_VISIT(state->imports[i]);
     }
@@ -123,6 +137,7 @@ static int module_clear(PyObject *module) {
     }
     Py_CLEAR(state->json_encode);
     Py_CLEAR(state->name_close);
+    Py_CLEAR(state->current);
     Py_CLEAR(state->spool_type);
     Py_CLEAR(state->response_type);
     Py_CLEAR(state->request_type);

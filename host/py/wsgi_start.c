@@ -2,35 +2,11 @@
 // start_response (PEP 3333, "The start_response() Callable"): checks what it is told, names the mistake while the
 // application still runs, and builds the head in the engine's scratch. The head is sent with the first piece of the
 // body; when another was built in between, it is built again from what was given.
-#include <errno.h>
-
 #include "proto/fields.h"
+#include "py/refuse.h"
 #include "py/wsgi.h"
 
 // --- checks ---
-
-int smpy_wsgi_refuse(int outcome, PyObject *pair) {
-    static const char *const reasons[] = {
-        [SM_EXCHANGE_BAD_NAME] = "header name is no token (RFC 9110 5.1)",
-        [SM_EXCHANGE_BAD_VALUE] = "CR, LF or NUL in a header value",
-        [SM_EXCHANGE_BAD_LENGTH] = "Content-Length is no number, or there are two that differ",
-        [SM_EXCHANGE_TOO_LARGE] = "the headers are larger than 1 MiB",
-        [SM_EXCHANGE_BAD_FIELD] = "only the server may send this header",
-        [SM_EXCHANGE_NOT_STARTED] = "the head was lost",
-    };
-    if (outcome < 0) {
-        errno = -outcome;
-        PyErr_SetFromErrno(PyExc_OSError);
-        return -1;
-    }
-    const char *reason = (size_t)outcome < sizeof reasons / sizeof reasons[0] ? reasons[outcome] : NULL;
-    if (pair == NULL) {
-        PyErr_SetString(PyExc_ValueError, reason == NULL ? "the response was refused" : reason);
-    } else {
-        PyErr_Format(PyExc_ValueError, "%s: %R", reason == NULL ? "the header was refused" : reason, pair);
-    }
-    return -1;
-}
 
 // Borrows the bytes of a native string (PEP 3333, "A Note On String Types"). -1 with an exception.
 static int native_string(const char *what, PyObject *object, struct sm_str *out) {
@@ -61,7 +37,7 @@ int smpy_wsgi_check_pair(PyObject *pair, struct sm_str *name_out, struct sm_str 
         return -1;
     }
     if (name_out->len == 10 && sm_str_ieq(*name_out, SM_STR("Connection"))) {
-        return smpy_wsgi_refuse(SM_EXCHANGE_BAD_FIELD, pair);
+        return smpy_refuse(SM_EXCHANGE_BAD_FIELD, pair);
     }
     return 0;
 }
@@ -114,13 +90,13 @@ static int build_head(struct smpy_wsgi_call *call, PyObject *status, PyObject *h
         }
         outcome = sm_exchange_field(call->exchange, name, value);
         if (outcome != 0) {
-            return smpy_wsgi_refuse(outcome, pair);
+            return smpy_refuse(outcome, pair);
         }
         if (name.len == 14 && sm_str_ieq(name, SM_STR("Content-Length"))) {
             call->content_length = sm_str_number(value);
         }
     }
-    return outcome == 0 ? 0 : smpy_wsgi_refuse(outcome, NULL);
+    return outcome == 0 ? 0 : smpy_refuse(outcome, NULL);
 }
 
 int smpy_wsgi_freeze(struct smpy_wsgi_call *call) {
@@ -140,7 +116,7 @@ static enum smpy_answer_outcome refuse_commit(struct smpy_wsgi_call *call, int o
         PyErr_Format(PyExc_ValueError, "Content-Length says %lld, and the body has %lld bytes",
                      (long long)call->content_length, (long long)body_len);
     } else {
-        (void)smpy_wsgi_refuse(outcome, NULL);
+        (void)smpy_refuse(outcome, NULL);
     }
     return SMPY_ANSWER_ERROR;
 }
@@ -247,7 +223,7 @@ static void start_dealloc(PyObject *self) {
     Py_CLEAR(call->errors);
     Py_CLEAR(call->hints);
     Py_CLEAR(call->input);
-    sm_spool_deinit(&call->ahead);
+    smpy_ahead_reset(&call->ahead);
     type->tp_free(self);
     Py_DECREF(type);
 }

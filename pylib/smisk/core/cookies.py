@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["format_cookie", "format_date", "parse_cookies"]
 
-Value = str | None
+Value = str | bytes | None  # bytes where there is no charset
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SAME_SITE = {"strict": "Strict", "lax": "Lax", "none": "None"}
@@ -30,16 +30,20 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _LAST_SECOND = 253402300799  # 9999-12-31 23:59:59: the format has four digits for the year
 
 
-def parse_cookies(header: bytes) -> dict[str, Value | list[Value]]:
-    """Parses the value of a Cookie field; never raises.
+def parse_cookies(
+    header: bytes, charset: str | None = "utf-8", tolerant: bool = True
+) -> dict[str, Value | list[Value]]:
+    """Parses the value of a Cookie field; never raises where the charset is known and `tolerant` is true.
 
-    Quotes are kept, `a` without `=` is None, a repeated name gives a list in order, an empty name is dropped.
+    Quotes are kept, `a` without `=` is None, a repeated name gives a list in order, an empty name is dropped. Without
+    a charset, values stay bytes. UnicodeDecodeError for what does not fit and is not tolerated.
     """
     pairs: list[tuple[str, Value]] = []
     for piece in header.split(b";"):
         name, equals, value = piece.lstrip(b" \t\r\n\v\f").partition(b"=")
         if name:
-            pairs.append((decode_text(name), _decode_value(value) if equals else None))
+            text = _decode_value(value, charset, tolerant) if equals else None
+            pairs.append((decode_text(name, charset or "utf-8"), text))
     return collect(pairs)
 
 
@@ -90,8 +94,9 @@ def format_date(seconds: float) -> str:
     return f"{day}, {date.tm_mday:02} {month} {date.tm_year:04} {clock} GMT"
 
 
-def _decode_value(value: bytes) -> str:
-    return decode_text(percent_decode(value.replace(b"+", b" ")))
+def _decode_value(value: bytes, charset: str | None, tolerant: bool) -> str | bytes:
+    decoded = percent_decode(value.replace(b"+", b" "))
+    return decoded if charset is None else decode_text(decoded, charset, tolerant)
 
 
 def _checked(name: str, key: str, text: str) -> str:

@@ -12,7 +12,7 @@ import io
 import re
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
-from .forms import Fields, Files, FormError, read_exactly
+from .forms import Fields, Files, FormError, Text, read_exactly
 from .pairs import collect, decode_text
 from .upload import Spool, Upload, Window
 
@@ -34,12 +34,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Limits(NamedTuple):
-    """What one form may take. `memory`: bytes of all fields together, and of all uploads that stay in memory."""
+    """What one form may take. `memory`: bytes of all uploads that stay in memory; `fields`: of all fields together."""
 
     memory: int
     max_fields: int
     max_parts: int
-    temp_dir: str | None = None
+    temp_dir: str | None
+    fields: int
 
 
 class _Segment(Protocol):
@@ -55,11 +56,13 @@ class _Parser(Protocol):
     def close(self) -> None: ...
 
 
-def parse_multipart(content_type: bytes, body: BinaryIO, length: int, limits: Limits) -> tuple[Fields, Files]:
+def parse_multipart(
+    content_type: bytes, body: BinaryIO, length: int, limits: Limits, text: Text
+) -> tuple[Fields, Files]:
     """Parses a body of `length` bytes (-1: to its end) and returns (fields, files). FormError: 400 or 413."""
     library = _library()
     boundary = _boundary(content_type)
-    form = _Form(limits)
+    form = _Form(limits, text)
     try:
         parser = library.PushMultipartParser(
             boundary,
@@ -112,8 +115,9 @@ def _chunks(body: BinaryIO, length: int, boundary: str) -> Iterator[bytes]:
 class _Form:
     """Collects the parts of one form: first their pairs, in order; the dicts are made at the end."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.fields: list[tuple[str, str | None]] = []
+    def __init__(self, limits: Limits, text: Text) -> None:
+        self._text = text
+        self.fields: list[tuple[str, str | bytes | None]] = []
         self.files: list[tuple[str, Upload]] = []
         self._limits = limits
         self._field_bytes = 0
@@ -138,15 +142,15 @@ class _Form:
             self._begin(event)
 
     def _begin(self, segment: _Segment) -> None:
-        self._name, self._filename, self._type = _describe(segment.headerlist)
+        self._name, self._filename, self._type = _describe(segment.headerlist, self._text)
         self._chunks, self._size, self._start = [], 0, -1
         if self._filename is None and len(self.fields) >= self._limits.max_fields:
             raise FormError(f"more than {self._limits.max_fields} fields", 413)
 
     def _take_field(self, data: bytes) -> None:
         self._field_bytes += len(data)
-        if self._field_bytes > self._limits.memory:
-            raise FormError(f"the fields of the form are larger than {self._limits.memory} bytes", 413)
+        if self._field_bytes > self._limits.fields:
+            raise FormError(f"the fields of the form are larger than {self._limits.fields} bytes", 413)
         self._chunks.append(data)
 
     def _take_file(self, data: bytes) -> None:
@@ -163,7 +167,7 @@ class _Form:
 
     def _end(self) -> None:
         if self._filename is None:
-            self.fields.append((self._name, decode_text(b"".join(self._chunks))))
+            self.fields.append((self._name, self._text.decode(b"".join(self._chunks))))
         elif self._filename or self._size:  # neither: a file input that was left empty
             upload = Upload(self._filename, self._type, self._file(), self._size, self._limits.temp_dir)
             self.files.append((self._name, upload))
@@ -188,7 +192,7 @@ def _boundary(content_type: bytes) -> str:
     return boundary
 
 
-def _describe(headers: list[tuple[str, str]]) -> tuple[str, str | None, str]:
+def _describe(headers: list[tuple[str, str]], text: Text) -> tuple[str, str | None, str]:
     """Returns name, filename (None: a plain field) and content type of a part."""
     if any(_CONTROL.search(value) for _, value in headers):
         raise FormError("a control character, or half a line break, in a part's header")
@@ -203,7 +207,10 @@ def _describe(headers: list[tuple[str, str]]) -> tuple[str, str | None, str]:
         raise FormError("a part of the form has no name")
     filename = parameters.get("filename")
     content_type = next((value for name, value in headers if name == "Content-Type"), "")
-    return _text(parameters["name"]), None if filename is None else _text(filename), _text(content_type.strip())
+    name = text.decode_key(parameters["name"].encode("iso-8859-1"))
+    if filename is not None:
+        filename = text.decode_key(filename.encode("iso-8859-1"))
+    return name, filename, decode_text(content_type.strip().encode("iso-8859-1"))
 
 
 def _parameters(field: str, text: str, grammar: re.Pattern[str]) -> dict[str, str]:
@@ -235,7 +242,3 @@ def _unquote(value: str, grammar: re.Pattern[str]) -> str:
     if grammar is _QUOTED_PAIRS:
         return re.sub(r'\\(["\\])', r"\1", value)
     return value.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-
-
-def _text(value: str) -> str:
-    return decode_text(value.encode("iso-8859-1"))

@@ -7,18 +7,22 @@ client can fill has a limit; passing it, or sending something malformed, is a Fo
 
 from __future__ import annotations
 
-from .pairs import Pair, collect, decode_text, split_pairs
+import sys
+
+from .pairs import collect, decode_text, split_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import json
     from typing import Any, BinaryIO
 
+    from .pairs import Pair
     from .upload import Upload
 
-__all__ = ["Fields", "Files", "FormError", "parse_form", "parse_json", "parse_query", "read_exactly"]
+__all__ = ["Fields", "Files", "FormError", "Text", "parse_form", "parse_json", "parse_query", "read_exactly"]
 
-Value = str | None
+# bytes where there is no charset
+Value = str | bytes | None
 Fields = dict[str, Value | list[Value]]
 Files = dict[str, "Upload | list[Upload]"]
 
@@ -33,12 +37,36 @@ class FormError(ValueError):
         self.status = status
 
 
-def parse_query(query: bytes, max_fields: int) -> Fields:
+class Text:
+    """How what is sent becomes text: `charset`, None for bytes; `tolerant`: ISO-8859-1 is taken for what does not fit."""
+
+    __slots__ = ("charset", "tolerant")
+
+    def __init__(self, charset: str | None = "utf-8", tolerant: bool = True) -> None:
+        self.charset = charset
+        self.tolerant = tolerant
+
+    def decode_key(self, key: bytes) -> str:
+        """A key is text always, whatever the bytes; without a charset it is read as UTF-8."""
+        return decode_text(key, self.charset or "utf-8", True)
+
+    def decode(self, value: bytes) -> str | bytes:
+        """A value. UnicodeDecodeError for one that does not fit, unless that is tolerated."""
+        return value if self.charset is None else decode_text(value, self.charset, self.tolerant)
+
+    def decode_pair(self, pair: Pair) -> tuple[str, Value]:
+        """A key with its value, None where it has none."""
+        key, value = pair
+        return self.decode_key(key), None if value is None else self.decode(value)
+
+
+def parse_query(query: bytes, max_fields: int, charset: str | None = "utf-8", tolerant: bool = True) -> Fields:
     """Parses a query string: `a=1&b` gives {"a": "1", "b": None}, a repeated key a list in order.
 
-    Text is UTF-8, or ISO-8859-1 where it is not valid UTF-8. FormError (400) past `max_fields` fields.
+    Values are text in `charset`, or bytes if it is None; what does not fit is ISO-8859-1 if `tolerant`, else a
+    UnicodeDecodeError. FormError (400) past `max_fields` fields.
     """
-    return _parse(query, max_fields, 400)
+    return _parse(query, max_fields, 400, Text(charset, tolerant))
 
 
 def parse_form(
@@ -50,21 +78,31 @@ def parse_form(
     max_fields: int,
     max_parts: int,
     temp_dir: str | None = None,
+    charset: str | None = "utf-8",
+    tolerant: bool = True,
+    max_formdata_size: int | None = None,
+    max_multipart_size: int = -1,
 ) -> tuple[Fields, Files]:
     """Parses a form body and returns (fields, files); any other media type leaves the body unread.
 
     `length` is the size of the body in bytes, -1 if it is not known. `memory` bounds the bytes of all plain fields
-    together, and those of the uploads that are kept in memory; other uploads go to a file in `temp_dir`.
+    together, and those of the uploads that are kept in memory; other uploads go to a file in `temp_dir`. Values as for
+    parse_query. An Application's own limits, in bytes, 0 for a form that is left unread and -1 for no limit:
+    `max_formdata_size`, in place of `memory`, of plain fields; `max_multipart_size` of a whole multipart body.
     FormError: 413 past a limit, 400 for anything malformed or cut short. ImportError without the multipart library.
     """
     media_type = content_type.partition(b";")[0].strip().lower()
-    if media_type == b"application/x-www-form-urlencoded":
-        return _parse(_read_urlencoded(body, length, memory), max_fields, 413), {}
-    if media_type == b"multipart/form-data":
+    text = Text(charset, tolerant)
+    fields = memory if max_formdata_size is None else max_formdata_size if max_formdata_size >= 0 else sys.maxsize
+    if media_type == b"application/x-www-form-urlencoded" and max_formdata_size != 0:
+        return _parse(_read_urlencoded(body, length, fields), max_fields, 413, text), {}
+    if media_type == b"multipart/form-data" and max_multipart_size != 0:
         from .formdata import Limits, parse_multipart
 
-        limits = Limits(memory=memory, max_fields=max_fields, max_parts=max_parts, temp_dir=temp_dir)
-        return parse_multipart(content_type, body, length, limits)
+        if 0 <= max_multipart_size < length:
+            raise FormError(f"the multipart body is larger than {max_multipart_size} bytes", 413)
+        limits = Limits(memory, max_fields, max_parts, temp_dir, fields)
+        return parse_multipart(content_type, body, length, limits, text)
     return {}, {}
 
 
@@ -101,16 +139,11 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no number in JSON")
 
 
-def _parse(data: bytes, max_fields: int, status: int) -> Fields:
+def _parse(data: bytes, max_fields: int, status: int, text: Text) -> Fields:
     # Counting separators first keeps a body of nothing but "&" from becoming a list of pairs.
     if data.count(b"&") >= max_fields and sum(map(bool, data.split(b"&"))) > max_fields:
         raise FormError(f"more than {max_fields} fields", status)
-    return collect(map(_decode, split_pairs(data)))
-
-
-def _decode(pair: Pair) -> tuple[str, Value]:
-    key, value = pair
-    return decode_text(key), None if value is None else decode_text(value)
+    return collect(text.decode_pair(pair) for pair in split_pairs(data))
 
 
 def _read_urlencoded(body: BinaryIO, length: int, memory: int) -> bytes:
