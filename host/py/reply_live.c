@@ -150,7 +150,8 @@ static int put_type(struct smpy_live *live) {
 
 // Sends the head. `body_len` as for sm_exchange_commit.
 static int commit(struct smpy_live *live, int64_t body_len) {
-    bool has_body = body_len != 0 || live->file_type != NULL;
+    bool is_bare = live->status == 204 || live->status == 205 || live->status == 304;
+    bool has_body = !is_bare && (body_len != 0 || live->file_type != NULL);
     if (has_body && !live->has_type && put_type(live) < 0) {
         return -1;
     }
