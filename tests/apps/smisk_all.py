@@ -131,7 +131,9 @@ class Everything(Application):
     def do_cookie(self) -> None:
         self.response.set_cookie("n", "v w", "c c", ".ex.com", "/a", 1, 0, 3600, 1)
         self.response.set_cookie("m", "v", max_age=-1)
-        self.response(self.response.find_header("set-cookie"), self.response.find_header("X"), "", self.response.headers)
+        self.response(
+            self.response.find_header("set-cookie"), self.response.find_header("X"), "", self.response.headers
+        )
 
     # --- what a request says ---
 
