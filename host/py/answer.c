@@ -153,8 +153,9 @@ static enum smpy_answer_outcome write_fields(struct smpy_app *app, struct sm_exc
     return outcome;
 }
 
-static enum smpy_answer_outcome write_session(struct smpy_app *app, struct sm_exchange *exchange,
-                                              struct smpy_request *request) {
+// Seldom needed, so it stays out of the way of those who do not.
+static __attribute__((noinline, cold)) enum smpy_answer_outcome
+write_session(struct smpy_app *app, struct sm_exchange *exchange, struct smpy_request *request) {
     PyObject *value = NULL;
     int found = smpy_request_session_cookie(request, &value);
     if (found <= 0) {

@@ -106,7 +106,18 @@ int smpy_application_find(PyObject *module, PyObject **found_out) {
     return found;
 }
 
-int smpy_application_take(PyObject *instance, bool show_traceback) {
+// The attribute to read the charset from: where the class has not made one of its own, the property need not be
+// called. Returns new.
+static PyObject *name_of_charset(PyTypeObject *type, PyObject *instance) {
+    PyObject *ours = PyObject_GetAttrString((PyObject *)type, "charset");
+    PyObject *its = ours == NULL ? NULL : PyObject_GetAttrString((PyObject *)Py_TYPE(instance), "charset");
+    PyObject *name = its == NULL ? NULL : PyUnicode_InternFromString(its == ours ? "_charset" : "charset");
+    Py_XDECREF(its);
+    Py_XDECREF(ours);
+    return name;
+}
+
+int smpy_application_take(struct smpy_state *state, PyObject *instance, bool show_traceback) {
     PyTypeObject *type = application_type();
     if (type == NULL) {
         PyErr_SetString(PyExc_ImportError, "smisk.core.application is not there");
@@ -116,6 +127,10 @@ int smpy_application_take(PyObject *instance, bool show_traceback) {
     if (status == 0 && show_traceback) {
         status = PyObject_SetAttrString((PyObject *)type, "show_traceback", Py_True);
     }
+    PyObject *name = status < 0 ? NULL : name_of_charset(type, instance);
+    if (name != NULL) {
+        Py_SETREF(state->name_charset, name);
+    }
     Py_DECREF(type);
-    return status;
+    return name == NULL ? -1 : 0;
 }

@@ -4,7 +4,7 @@
 // nothing.
 #pragma once
 
-#include "py/compat.h"
+#include "py/module.h"
 
 enum smpy_application_kind { SMPY_APPLICATION_NONE, SMPY_APPLICATION_INSTANCE, SMPY_APPLICATION_CLASS };
 
@@ -14,4 +14,4 @@ enum smpy_application_kind smpy_application_kind(PyObject *object);
 // Application. 1 with a new reference; 0: there is none. -1 with an exception: there are several.
 int smpy_application_find(PyObject *module, PyObject **found_out);
 // Makes the instance the current Application; `show_traceback`: also where it does not say so. -1 with an exception.
-int smpy_application_take(PyObject *instance, bool show_traceback);
+int smpy_application_take(struct smpy_state *state, PyObject *instance, bool show_traceback);

@@ -289,7 +289,7 @@ static int prepare(struct smpy_app *app, struct smpy_smisk *smisk) {
     smisk->name_service = PyUnicode_InternFromString("service");
     smisk->name_error = PyUnicode_InternFromString("error");
     return smisk->name_service == NULL || smisk->name_error == NULL ||
-                   smpy_application_take(app->handler, app->settings->show_traceback) < 0 ||
+                   smpy_application_take(app->state, app->handler, app->settings->show_traceback) < 0 ||
                    find_classes(app, smisk) < 0
                ? -1
                : 0;

@@ -101,9 +101,11 @@ static int module_exec(PyObject *module) {
     };
     state->name_close = PyUnicode_InternFromString("close");
     state->spool_type = smpy_spool_type_new(module);
+    state->name_charset = PyUnicode_InternFromString("charset");
     state->current = PyContextVar_New("smisk.response", NULL);
     if (state->name_close == NULL || state->spool_type == NULL || state->current == NULL ||
-        smpy_current_add(module) < 0 || add_type(module, smpy_request_type_new(module), &state->request_type) < 0 ||
+        state->name_charset == NULL || smpy_current_add(module) < 0 ||
+        add_type(module, smpy_request_type_new(module), &state->request_type) < 0 ||
         add_type(module, smpy_response_type_new(module), &state->response_type) < 0) {
         return -1;
     }
@@ -138,6 +140,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->json_encode);
     Py_CLEAR(state->name_close);
     Py_CLEAR(state->current);
+    Py_CLEAR(state->name_charset);
     Py_CLEAR(state->spool_type);
     Py_CLEAR(state->response_type);
     Py_CLEAR(state->request_type);

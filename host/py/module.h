@@ -50,9 +50,10 @@ struct smpy_state {
     PyTypeObject *request_type;
     PyTypeObject *response_type;
     PyTypeObject *spool_type;
-    PyObject *json_encode; // a bound method, NULL until used
-    PyObject *name_close;  // "close"
-    PyObject *current;     // a ContextVar: the Response to the request that an Application serves, see current.h
+    PyObject *json_encode;  // a bound method, NULL until used
+    PyObject *name_close;   // "close"
+    PyObject *name_charset; // where an Application has its charset, see smpy_application_take
+    PyObject *current;      // a ContextVar: the Response to the request that an Application serves, see current.h
     PyObject *imports[SMPY_IMPORT_COUNT];
     struct smpy_limits limits;
     struct smpy_request *free_requests; // linked, see request.h

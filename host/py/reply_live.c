@@ -3,6 +3,7 @@
 // when the pieces outgrow the buffer, at out.flush(), or at the end, when the length is known.
 #include "py/reply_live.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "proto/fields.h"
@@ -118,34 +119,49 @@ static int live_begin(struct smpy_response *response) {
     return 0;
 }
 
-// Returns new: the Content-Type of an answer that names none.
-static PyObject *usual_type(struct smpy_live *live) {
-    if (live->file_type != NULL) {
-        return Py_NewRef(live->file_type);
-    }
-    if (live->response->content_type != Py_None) {
-        return Py_NewRef(live->response->content_type);
-    }
-    PyObject *charset = PyObject_GetAttrString(live->app->handler, "charset");
-    PyObject *type = charset == NULL      ? NULL
-                     : charset == Py_None ? PyUnicode_FromString("text/html")
-                                          : PyUnicode_FromFormat("text/html; charset=%S", charset);
-    Py_XDECREF(charset);
-    return type;
+static int put_plain_type(struct smpy_live *live, struct sm_str type) {
+    return judge(live, sm_exchange_field(live->exchange, SM_STR("Content-Type"), type), NULL);
 }
 
-static int put_type(struct smpy_live *live) {
-    PyObject *type = usual_type(live);
-    Py_ssize_t len = 0;
-    const char *text = type == NULL ? NULL : PyUnicode_AsUTF8AndSize(type, &len);
-    int status =
-        text == NULL
-            ? -1
-            : judge(live,
-                    sm_exchange_field(live->exchange, SM_STR("Content-Type"), (struct sm_str){text, (size_t)len}),
-                    type);
-    Py_XDECREF(type);
+// HTML in a charset of another name than the usual one.
+static int put_html_in(struct smpy_live *live, PyObject *charset) {
+    char type[128];
+    PyObject *text = PyObject_Str(charset);
+    const char *name = text == NULL ? NULL : PyUnicode_AsUTF8(text);
+    int status = -1;
+    if (name != NULL) {
+        (void)snprintf(type, sizeof type, "text/html; charset=%.100s", name);
+        status = put_plain_type(live, sm_str_from(type));
+    }
+    Py_XDECREF(text);
     return status;
+}
+
+// HTML in the Application's charset.
+static int put_html(struct smpy_live *live) {
+    PyObject *charset = PyObject_GetAttr(live->app->handler, live->app->state->name_charset);
+    int status = -1;
+    if (charset == Py_None) {
+        status = put_plain_type(live, SM_STR("text/html"));
+    } else if (charset != NULL && PyUnicode_Check(charset) &&
+               PyUnicode_CompareWithASCIIString(charset, "utf-8") == 0) {
+        status = put_plain_type(live, SM_STR("text/html; charset=utf-8"));
+    } else if (charset != NULL) {
+        status = put_html_in(live, charset);
+    }
+    Py_XDECREF(charset);
+    return status;
+}
+
+// The Content-Type of an answer that names none.
+static int put_type(struct smpy_live *live) {
+    PyObject *type = live->file_type != NULL ? live->file_type : live->response->content_type;
+    if (type == Py_None) {
+        return put_html(live);
+    }
+    Py_ssize_t len = 0;
+    const char *text = PyUnicode_AsUTF8AndSize(type, &len);
+    return text == NULL ? -1 : put_plain_type(live, (struct sm_str){text, (size_t)len});
 }
 
 // Sends the head. `body_len` as for sm_exchange_commit.

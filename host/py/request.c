@@ -126,12 +126,11 @@ struct smpy_request *smpy_request_new_as(struct smpy_state *state, PyTypeObject 
 void smpy_request_recycle(struct smpy_request *request) {
     assert(Py_REFCNT(request) == 1);
     struct smpy_state *state = request->state;
-    bool is_own_type = Py_TYPE(request) == state->request_type;
-    if (request->built != 0 && is_own_type) {
+    if (request->built != 0) {
         PyObject_GC_UnTrack((PyObject *)request);
         cache_clear(request);
     }
-    if (state->n_free_requests >= MAX_FREE_REQUESTS || !is_own_type) {
+    if (state->n_free_requests >= MAX_FREE_REQUESTS || Py_TYPE(request) != state->request_type) {
         request->ops = NULL;
         Py_DECREF(request);
         return;
@@ -286,9 +285,9 @@ static PyGetSetDef request_getset[] = {
      "object: data of the client's session, None without any. Settable; None ends the session. OSError when it is "
      "too "
      "late to begin one.",
-     NULL},
-    {"session_id", smpy_request_session_id, smpy_request_set_session_id,
-     "str: names the session. Settable, to begin under a new name. OSError when the response has begun.", NULL},
+     "data"},
+    {"session_id", smpy_request_session, smpy_request_set_session,
+     "str: names the session. Settable, to go on under a new name. OSError when the response has begun.", "id"},
     {"errors", smpy_request_errors, NULL, "smisk.core.stream.Stream: each write is one entry of the log.", NULL},
     {"max_multipart_size", smpy_request_max_size, smpy_request_set_max_size,
      "int: bytes of a multipart body that an Application takes, for the whole process. 0: none are read, -1: no "
@@ -309,6 +308,7 @@ static PyMethodDef request_methods[] = {
     {"log_error", request_log_error, METH_O,
      "log_error(text: str) -> None\n\nWrites to the log, and to the web server's error log over FastCGI."},
     {"_forget", request_forget, METH_NOARGS, NULL},
+    {"_has_begun", smpy_request_has_begun, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

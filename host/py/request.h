@@ -95,15 +95,15 @@ int smpy_request_set_max_size(PyObject *self, PyObject *value, void *which);
 static inline bool smpy_request_has_session(const struct smpy_request *request) {
     return (request->built & (1u << SMPY_FIELD_SESSION)) != 0;
 }
-// The value of the session's Set-Cookie field. 1 with a new str; 0: none is to be sent. -1 with an exception. Calls
-// Python.
+// The value of the session's Set-Cookie field, to be asked for once, with the head. 1 with a new str; 0: none is to
+// be sent. -1 with an exception. Calls Python.
 int smpy_request_session_cookie(struct smpy_request *request, PyObject **value_out);
 // Lets the session be stored, and goes of it. -1 with an exception. Calls Python.
 int smpy_request_session_finish(struct smpy_request *request);
-PyObject *smpy_request_session(PyObject *self, void *closure);
-int smpy_request_set_session(PyObject *self, PyObject *value, void *closure);
-PyObject *smpy_request_session_id(PyObject *self, void *closure);
-int smpy_request_set_session_id(PyObject *self, PyObject *value, void *closure);
+PyObject *smpy_request_has_begun(PyObject *self, PyObject *unused);
+// `name`: of the attribute of the session's life.
+PyObject *smpy_request_session(PyObject *self, void *name);
+int smpy_request_set_session(PyObject *self, PyObject *value, void *name);
 
 // Whether an Application serves the request; borrows it, or NULL.
 static inline PyObject *smpy_request_app(const struct smpy_request *request) {

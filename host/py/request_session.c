@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The session of a request. Nothing happens until it is touched; then smisk.session.life decides which one it is, and
-// when it is stored and its cookie sent. Here is only when that can still be said. Comes in: request.c's table,
+// when it is stored and its cookie sent. Comes in: request.c's table,
 // whoever writes the head, and the end of the exchange. The life of the session is a field of the Request.
 #include "py/request.h"
 
@@ -14,15 +14,6 @@ static PyObject *find_store(struct smpy_request *request) {
     return default_store == NULL ? NULL : PyObject_CallNoArgs(default_store);
 }
 
-static bool has_begun(struct smpy_request *request) {
-    return request->has_begun || request->ops == NULL || request->ops->has_begun(request->source);
-}
-
-static int too_late(const char *what) {
-    PyErr_Format(PyExc_OSError, "Output already started - too late to %s", what);
-    return -1;
-}
-
 PyObject *smpy_build_app(struct smpy_request *request) {
     (void)request;
     Py_RETURN_NONE;
@@ -34,19 +25,20 @@ PyObject *smpy_build_session(struct smpy_request *request) {
     if (store == NULL) {
         return NULL;
     }
-    PyObject *life = PyObject_CallFunctionObjArgs(begin, (PyObject *)request, store, NULL);
+    PyObject *has_begun = PyObject_GetAttrString((PyObject *)request, "_has_begun");
+    PyObject *life =
+        has_begun == NULL ? NULL : PyObject_CallFunctionObjArgs(begin, (PyObject *)request, store, has_begun, NULL);
+    Py_XDECREF(has_begun);
     Py_DECREF(store);
     return life;
 }
 
-static PyObject *life_of(PyObject *self) {
-    return smpy_request_field((struct smpy_request *)self, SMPY_FIELD_SESSION);
-}
-
-// 1 with a new str: the cookie that would be sent; 0: none. -1 with an exception.
-static int ask_cookie(PyObject *life, PyObject **value_out) {
-    PyObject *value = PyObject_CallMethod(life, "cookie", NULL);
+int smpy_request_session_cookie(struct smpy_request *request, PyObject **value_out) {
     *value_out = NULL;
+    if (!smpy_request_has_session(request)) {
+        return 0;
+    }
+    PyObject *value = PyObject_CallMethod(request->cache[SMPY_FIELD_SESSION], "cookie", NULL);
     if (value == NULL) {
         return -1;
     }
@@ -56,11 +48,6 @@ static int ask_cookie(PyObject *life, PyObject **value_out) {
     }
     *value_out = value;
     return 1;
-}
-
-int smpy_request_session_cookie(struct smpy_request *request, PyObject **value_out) {
-    *value_out = NULL;
-    return smpy_request_has_session(request) ? ask_cookie(request->cache[SMPY_FIELD_SESSION], value_out) : 0;
 }
 
 int smpy_request_session_finish(struct smpy_request *request) {
@@ -75,75 +62,26 @@ int smpy_request_session_finish(struct smpy_request *request) {
 
 // --- attributes ---
 
-PyObject *smpy_request_session(PyObject *self, void *closure) {
-    (void)closure;
-    PyObject *life = life_of(self);
-    PyObject *data = life == NULL ? NULL : PyObject_GetAttrString(life, "data");
+PyObject *smpy_request_has_begun(PyObject *self, PyObject *unused) {
+    (void)unused;
+    struct smpy_request *request = (struct smpy_request *)self;
+    return PyBool_FromLong(request->has_begun || request->ops == NULL || request->ops->has_begun(request->source));
+}
+
+PyObject *smpy_request_session(PyObject *self, void *name) {
+    PyObject *life = smpy_request_field((struct smpy_request *)self, SMPY_FIELD_SESSION);
+    PyObject *value = life == NULL ? NULL : PyObject_GetAttrString(life, name);
     Py_XDECREF(life);
-    return data;
+    return value;
 }
 
-// Whether a cookie is due. -1 with an exception.
-static int is_cookie_due(PyObject *life) {
-    PyObject *value = NULL;
-    int due = ask_cookie(life, &value);
-    Py_XDECREF(value);
-    return due;
-}
-
-// Data that makes a new session come into being needs its cookie: it is taken back where the head is out.
-static int set_late(PyObject *life, PyObject *value) {
-    PyObject *before = PyObject_GetAttrString(life, "data");
-    int due = before == NULL ? -1 : is_cookie_due(life);
-    int status = due < 0 ? -1 : PyObject_SetAttrString(life, "data", value);
-    if (status == 0 && due == 0) {
-        due = is_cookie_due(life);
-        status = due < 0 ? -1 : 0;
-        if (due > 0) {
-            status =
-                PyObject_SetAttrString(life, "data", before) < 0 ? -1 : too_late("send session id with response");
-        }
-    }
-    Py_XDECREF(before);
-    return status;
-}
-
-int smpy_request_set_session(PyObject *self, PyObject *value, void *closure) {
-    (void)closure;
+int smpy_request_set_session(PyObject *self, PyObject *value, void *name) {
     if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "session cannot be deleted; set it to None");
+        PyErr_SetString(PyExc_AttributeError, "a session is not deleted; set it to None");
         return -1;
     }
-    PyObject *life = life_of(self);
-    if (life == NULL) {
-        return -1;
-    }
-    // Ending a session is never too late: its data goes, and the client's cookie then names nothing.
-    bool is_late = value != Py_None && has_begun((struct smpy_request *)self);
-    int status = is_late ? set_late(life, value) : PyObject_SetAttrString(life, "data", value);
-    Py_DECREF(life);
-    return status;
-}
-
-PyObject *smpy_request_session_id(PyObject *self, void *closure) {
-    (void)closure;
-    PyObject *life = life_of(self);
-    PyObject *id = life == NULL ? NULL : PyObject_GetAttrString(life, "id");
-    Py_XDECREF(life);
-    return id;
-}
-
-int smpy_request_set_session_id(PyObject *self, PyObject *value, void *closure) {
-    (void)closure;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "session_id cannot be deleted");
-        return -1;
-    }
-    if (has_begun((struct smpy_request *)self)) {
-        return too_late("set session id");
-    }
-    PyObject *life = life_of(self);
-    int status = life == NULL ? -1 : PyObject_SetAttrString(life, "id", value);
+    PyObject *life = smpy_request_field((struct smpy_request *)self, SMPY_FIELD_SESSION);
+    int status = life == NULL ? -1 : PyObject_SetAttrString(life, name, value);
     Py_XDECREF(life);
     return status;
 }

@@ -26,7 +26,7 @@ static PyObject *none_if(int status) {
 // Returns new: text as bytes in the Application's charset, or itself where that is UTF-8, whose form a str keeps.
 static PyObject *encode(const struct smpy_response *response, PyObject *text) {
     PyObject *encoded = NULL;
-    PyObject *charset = PyObject_GetAttrString(response->app, "charset");
+    PyObject *charset = PyObject_GetAttr(response->app, response->request->state->name_charset);
     if (charset == NULL) {
         return NULL;
     }
