@@ -162,6 +162,7 @@ static PyModuleDef_Slot module_slots[] = {
 static PyMethodDef module_methods[] = {
     {"_make_request", (PyCFunction)(void (*)(void))smpy_make_request, METH_VARARGS | METH_KEYWORDS,
      smpy_make_request_doc},
+    {"_serve", smpy_serve, METH_VARARGS, smpy_serve_doc},
     {NULL, NULL, 0, NULL},
 };
 

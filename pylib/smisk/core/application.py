@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-from _smisk import Request, Response, _request, _response
+from _smisk import Request, Response, _request, _response, _serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Application"]
+__all__ = ["Application", "serve_request"]
 
 
 class _FileSessions:
@@ -188,6 +188,14 @@ class Application:
         if not _is_hosted():
             raise RuntimeError("the application is not served, so it cannot exit")
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def serve_request(application: Application, request: Request) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Runs `service()` for a request without a server, as smisk.testing does, and returns (status, fields, body).
+
+    Raises what `error()` raises.
+    """
+    return _serve(application, request)
 
 
 def _is_hosted() -> bool:
