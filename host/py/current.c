@@ -107,7 +107,7 @@ PyObject *smpy_current_enter(struct smpy_state *state, struct smpy_response *res
 }
 
 void smpy_current_leave(struct smpy_state *state, PyObject *token) {
-    PyObject *pending = smpy_exception_take();
+    PyObject *pending = PyErr_Occurred() == NULL ? NULL : smpy_exception_take();
     // The application may have changed the context under us; then this value goes with that context.
     if (PyContextVar_Reset(state->current, token) < 0) {
         PyErr_Clear();

@@ -68,7 +68,7 @@ static void recycle_response(struct smpy_app *app, struct smpy_live *live) {
         return;
     }
     response->status = 200;
-    response->has_begun = false;
+    response->has_begun = response->is_utf8 = false;
     Py_CLEAR(response->headers);
     if (response->content_type != Py_None) {
         Py_SETREF(response->content_type, Py_NewRef(Py_None));

@@ -139,6 +139,9 @@ static int put_html_in(struct smpy_live *live, PyObject *charset) {
 
 // HTML in the Application's charset.
 static int put_html(struct smpy_live *live) {
+    if (live->response->is_utf8) {
+        return put_plain_type(live, SM_STR("text/html; charset=utf-8"));
+    }
     PyObject *charset = PyObject_GetAttr(live->app->handler, live->app->state->name_charset);
     int status = -1;
     if (charset == Py_None) {

@@ -131,6 +131,7 @@ static PyObject *response_new(PyTypeObject *type, PyObject *args, PyObject *kwar
         return NULL;
     }
     response->status = 200;
+    response->vectorcall = smpy_response_call;
     response->content_type = Py_NewRef(Py_None);
     response->body = PyBytes_FromStringAndSize("", 0);
     if (response->body == NULL) {
@@ -320,6 +321,11 @@ static PyMethodDef response_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef response_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct smpy_response, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot response_slots[] = {
     {Py_tp_doc, "Response(body=b'', status=200, headers=None, content_type=None)\n--\n\n"
                 "An answer with its status and header fields: returned by a handler, written to by an Application."},
@@ -329,7 +335,8 @@ static PyType_Slot response_slots[] = {
     {Py_tp_traverse, response_traverse},
     {Py_tp_clear, response_clear},
     {Py_tp_repr, response_repr},
-    {Py_tp_call, smpy_response_call},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, response_members},
     {Py_tp_getset, response_getset},
     {Py_tp_methods, response_methods},
     {0, NULL},
@@ -338,7 +345,7 @@ static PyType_Slot response_slots[] = {
 static PyType_Spec response_spec = {
     .name = "_smisk.Response",
     .basicsize = sizeof(struct smpy_response),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_VECTORCALL,
     .slots = response_slots,
 };
 

@@ -30,6 +30,8 @@ struct smpy_response {
     PyObject *content_type; // str, or None: as the kind of the body says
     int status;
     bool has_begun;
+    bool is_utf8; // text was written, and in that charset
+    vectorcallfunc vectorcall;
     // While an Application answers a request with it; else NULL.
     const struct smpy_reply_ops *reply;
     void *sink;                   // of `reply`
@@ -44,7 +46,7 @@ PyTypeObject *smpy_response_type_new(PyObject *module);
 PyObject *smpy_response_begin(PyObject *self, PyObject *unused);
 PyObject *smpy_response_write(PyObject *self, PyObject *piece);
 PyObject *smpy_response_writelines(PyObject *self, PyObject *pieces);
-PyObject *smpy_response_call(PyObject *self, PyObject *args, PyObject *named);
+PyObject *smpy_response_call(PyObject *self, PyObject *const *pieces, size_t nargsf, PyObject *names);
 PyObject *smpy_response_flush(PyObject *self, PyObject *unused);
 PyObject *smpy_response_send_file(PyObject *self, PyObject *path);
 PyObject *smpy_response_find_header(PyObject *self, PyObject *prefix);

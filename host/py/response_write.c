@@ -24,7 +24,7 @@ static PyObject *none_if(int status) {
 // --- pieces ---
 
 // Returns new: text as bytes in the Application's charset, or itself where that is UTF-8, whose form a str keeps.
-static PyObject *encode(const struct smpy_response *response, PyObject *text) {
+static PyObject *encode(struct smpy_response *response, PyObject *text) {
     PyObject *encoded = NULL;
     PyObject *charset = PyObject_GetAttr(response->app, response->request->state->name_charset);
     if (charset == NULL) {
@@ -36,6 +36,7 @@ static PyObject *encode(const struct smpy_response *response, PyObject *text) {
         PyErr_Format(PyExc_TypeError, "the application's charset is %.100s, not str or None",
                      Py_TYPE(charset)->tp_name);
     } else if (PyUnicode_CompareWithASCIIString(charset, "utf-8") == 0) {
+        response->is_utf8 = true;
         encoded = Py_NewRef(text);
     } else {
         const char *name = PyUnicode_AsUTF8(charset);
@@ -129,15 +130,15 @@ PyObject *smpy_response_writelines(PyObject *self, PyObject *pieces) {
     return PyErr_Occurred() ? NULL : none_if(status);
 }
 
-PyObject *smpy_response_call(PyObject *self, PyObject *args, PyObject *named) {
+PyObject *smpy_response_call(PyObject *self, PyObject *const *pieces, size_t nargsf, PyObject *names) {
     struct smpy_response *response = answering(self);
-    if (response != NULL && named != NULL && PyDict_GET_SIZE(named) > 0) {
+    if (response != NULL && names != NULL && PyTuple_GET_SIZE(names) > 0) {
         PyErr_SetString(PyExc_TypeError, "a Response is called with what to write, without names");
         response = NULL;
     }
     int status = response == NULL ? -1 : 0;
-    for (Py_ssize_t i = 0; status == 0 && i < PyTuple_GET_SIZE(args); i++) {
-        status = write_any(response, PyTuple_GET_ITEM(args, i));
+    for (Py_ssize_t i = 0; status == 0 && i < PyVectorcall_NARGS(nargsf); i++) {
+        status = write_any(response, pieces[i]);
     }
     return none_if(status);
 }
