@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Server CPU time a request, as a ratio to the fixed-answer C loop (bench/limit) or to a peer.
 
-The server has one core and the load another. The servers take turns, round after round; in each round every server's
-cost is divided by the reference's of that round, and the median of these ratios counts. Costs of different runs, or
-from a machine that does other things, do not compare; the ratios nearly do.
+The server has one core and the load another. In each round all servers are started, then loaded by turns; each cost
+is divided by the reference's of that turn, and the median of these ratios counts. Costs of different runs, or from a
+machine that does other things, do not compare; the ratios nearly do.
 """
 
 from __future__ import annotations
@@ -127,8 +127,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"smiskd's: {', '.join(SMISKD_VARIANTS)}; peers of other interfaces rest, unless native or async is asked for",
     )
     parser.add_argument("--peers", default="all", metavar="NAMES", help=", ".join(PEERS))
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each server in each round")
+    parser.add_argument("--rounds", type=int, default=5, help="how often the servers are started anew")
+    parser.add_argument("--turns", type=int, default=4, help="of each server in each round")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
     parser.add_argument("--connections", type=int, help="at once; the workload's own number unless told")
     parser.add_argument("--server-core", type=int, default=usable_cores()[0])
     parser.add_argument("--load-core", type=int, default=usable_cores()[-1])
@@ -152,7 +153,7 @@ def measure_workload(workload: Workload, servers: Sequence[Server], options: arg
     """All rounds of one workload, by the servers that serve it."""
     load = Load(workload, options.connections or workload.connections, (options.load_core,))
     these = [server for server in servers if server.serves(workload)]
-    return measure_all(these, load, (options.server_core,), options.rounds, options.seconds)
+    return measure_all(these, load, (options.server_core,), options.rounds, options.turns, options.seconds)
 
 
 def smiskd_failed(series: Series) -> bool:
@@ -167,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     raise_file_limit(65536)
     report = Report("table", "Servers' CPU time a request")
     report.line(
-        f"- {options.rounds} rounds of {options.seconds:g} s, server on core {options.server_core}, "
+        f"- {options.rounds} rounds of {options.turns} turns of {options.seconds:g} s, server on core {options.server_core}, "
         f"load on core {options.load_core}",
         DIM,
     )

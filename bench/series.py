@@ -6,6 +6,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ WARM_UP_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Sample:
-    """One server's part in one round: CPU microseconds a request, share of its core that it used, the load's view."""
+    """One server's part in one turn: CPU microseconds a request, share of its core that it used, the load's view."""
 
     cpu_us: float
     busy: float
@@ -30,15 +31,15 @@ class Sample:
 
 @dataclass
 class Series:
-    """All rounds of one server in one workload, by the round's number."""
+    """All turns of one server in one workload, by round and turn."""
 
     server: Server
-    samples: dict[int, Sample] = field(default_factory=dict)
+    samples: dict[str, Sample] = field(default_factory=dict)
     failure: str = ""
     is_skipped: bool = False  # what it needs cannot be installed here, which is no failure of its own
 
     def median(self, value: str) -> float:
-        """Median over the rounds of a Sample's or its Figures' attribute."""
+        """Median over all turns of a Sample's or its Figures' attribute."""
         samples = self.samples.values()
         values = [getattr(sample if hasattr(sample, value) else sample.figures, value) for sample in samples]
         return float(statistics.median(values))
@@ -89,11 +90,11 @@ def heads(reference: str, unit: str) -> list[str]:
 
 
 def ratios(series: Series, reference: Series | None) -> list[float]:
-    """The cost of `series` over that of `reference`, for each round that has both."""
+    """The cost of `series` over that of `reference`, for each turn that has both."""
     if reference is None:
         return []
-    both = [number for number in series.samples if number in reference.samples]
-    return [series.samples[number].cpu_us / reference.samples[number].cpu_us for number in both]
+    both = [turn for turn in series.samples if turn in reference.samples]
+    return [series.samples[turn].cpu_us / reference.samples[turn].cpu_us for turn in both]
 
 
 def reference_of(all_series: Sequence[Series], name: str) -> Series | None:
@@ -101,39 +102,67 @@ def reference_of(all_series: Sequence[Series], name: str) -> Series | None:
     return next((series for series in all_series if series.server.name == name and series.samples), None)
 
 
-def measure(server: Server, load: Load, cores: tuple[int, ...], seconds: float) -> Sample:
-    """Start the server, warm it up, load it for `seconds`, stop it; raises LoadError or SkipError."""
-    running = server.start(load.workload, cores)
-    try:
-        with load.session(running.address) as run:
-            run(WARM_UP_SECONDS)
-            before, began = running.process.cpu_seconds(), time.monotonic()
-            figures = run(seconds)
-            used, elapsed = running.process.cpu_seconds() - before, time.monotonic() - began
-    finally:
-        running.process.stop()
-    if used == 0:
-        raise LoadError("used no CPU time that the system's clock ticks show: measure longer")
-    return Sample(cpu_us=used * 1e6 / figures.requests, busy=used / elapsed, figures=figures)
+class Running:
+    """A server that was started and warmed up, to be loaded turn by turn."""
+
+    def __init__(self, server: Server, load: Load, cores: tuple[int, ...], stack: ExitStack) -> None:
+        """Start it; `stack` stops it. Raises LoadError or SkipError."""
+        running = server.start(load.workload, cores)
+        stack.callback(running.process.stop)
+        self._process = running.process
+        self._run = stack.enter_context(load.session(running.address))
+        self._run(WARM_UP_SECONDS)
+
+    def sample(self, seconds: float) -> Sample:
+        """Load it for `seconds`; raises LoadError."""
+        before, began = self._process.cpu_seconds(), time.monotonic()
+        figures = self._run(seconds)
+        used, elapsed = self._process.cpu_seconds() - before, time.monotonic() - began
+        if used == 0:
+            raise LoadError("used no CPU time that the system's clock ticks show: measure longer")
+        return Sample(cpu_us=used * 1e6 / figures.requests, busy=used / elapsed, figures=figures)
+
+
+def measure_round(
+    all_series: Sequence[Series], load: Load, cores: tuple[int, ...], name: str, turns: int, seconds: float
+) -> None:
+    """Start the servers that have not failed, then load one after the other, `turns` times over.
+
+    What else the machine does changes from second to second: the reference's turn is close to each other one's.
+    """
+    with ExitStack() as stack:
+        alive: dict[str, Running] = {}
+        for turn in range(turns + 1):
+            for series in all_series:
+                if series.failure:
+                    continue
+                title = f"{load.workload.name} {name} {series.server.title}"
+                try:
+                    if turn == 0:
+                        alive[series.server.name] = Running(series.server, load, cores, stack)
+                    else:
+                        series.samples[f"{name}.{turn}"] = alive[series.server.name].sample(seconds)
+                except (LoadError, SkipError) as error:
+                    series.failure, series.is_skipped = str(error), isinstance(error, SkipError)
+                    say(f"{title}: {error}")
+        for series in all_series:
+            if not series.failure:
+                say(f"{load.workload.name} {name} {series.server.title}: {of_round(series, all_series, load, name)}")
+
+
+def of_round(series: Series, all_series: Sequence[Series], load: Load, name: str) -> str:
+    """What a round gave: the median of its turns."""
+    part = Series(series.server, {key: one for key, one in series.samples.items() if key.startswith(f"{name}.")})
+    over = ratios(part, reference_of(all_series, load.workload.reference))
+    ratio = f", {statistics.median(over):.2f} × {load.workload.reference}" if over else ""
+    return f"{part.median('cpu_us'):.2f} µs{ratio}"
 
 
 def measure_all(
-    servers: Sequence[Server], load: Load, cores: tuple[int, ...], rounds: int, seconds: float
+    servers: Sequence[Server], load: Load, cores: tuple[int, ...], rounds: int, turns: int, seconds: float
 ) -> list[Series]:
-    """All rounds of one workload, the servers by turns; one that fails is left out from then on."""
+    """All rounds of one workload; a server that fails is left out from then on."""
     all_series = [Series(server) for server in servers]
     for number in range(1, rounds + 1):
-        for series in all_series:
-            if series.failure:
-                continue
-            title = f"{load.workload.name} round {number}/{rounds} {series.server.title}"
-            try:
-                series.samples[number] = measure(series.server, load, cores, seconds)
-            except (LoadError, SkipError) as error:
-                series.failure, series.is_skipped = str(error), isinstance(error, SkipError)
-                say(f"{title}: {error}")
-                continue
-            over = ratios(series, reference_of(all_series, load.workload.reference))
-            ratio = f", {over[-1]:.2f} × {load.workload.reference}" if over else ""
-            say(f"{title}: {series.samples[number].cpu_us:.2f} µs{ratio}")
+        measure_round(all_series, load, cores, f"round {number}/{rounds}", turns, seconds)
     return all_series

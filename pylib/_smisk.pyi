@@ -12,6 +12,7 @@ from smisk.core.stream import LogStream, Stream
 from smisk.core.url import URL
 
 __version__: str
+__build__: str
 
 _Header: TypeAlias = tuple[str, str] | str | bytes
 _Pairs: TypeAlias = list[tuple[str, str]] | list[str] | list[_Header] | tuple[_Header, ...] | Mapping[str, str]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The FastCGI session from inside: shared by its reading half (fcgi_session.c) and its writing half
-// (fcgi_reply.c) only.
+// The FastCGI session from inside: shared by the life of its connection (fcgi_session.c), its reading half
+// (fcgi_records.c) and its writing half (fcgi_reply.c) only.
 #pragma once
 
 #include "engine/session.h"
@@ -30,6 +30,13 @@ extern const struct sm_session_ops sm_fcgi_ops;
 static inline struct sm_fcgi_session *sm_fcgi_of(const struct sm_exchange *exchange) {
     return SM_CONTAINER(exchange->session, struct sm_fcgi_session, base);
 }
+
+// Serves one event of the reader. False: the input is used up, or the connection is.
+bool sm_fcgi_event(struct sm_fcgi_session *session, const struct sm_fcgi_event *event);
+// Keeps the counts of what is still receiving; every change of a receiving phase comes through here.
+void sm_fcgi_leave_phase(struct sm_fcgi_session *session, const struct sm_exchange *exchange);
+// Answers a request that is still receiving, and logs why.
+void sm_fcgi_refuse(struct sm_fcgi_session *session, struct sm_exchange *exchange, int status, const char *reason);
 
 // Completes the record under construction: length, padding to 8 bytes.
 void sm_fcgi_close_record(struct sm_fcgi_session *session);

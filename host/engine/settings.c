@@ -62,9 +62,11 @@ static const struct entry sm_settings_table[] = {
     ENTRY(show_traceback, FLAG),
     ENTRY(autoreload, FLAG),
     ENTRY(autoreload_paths, TEXTS),
+    ENTRY(config_file, TEXT),
     ENTRY(config_files, TEXTS),
     ENTRY(daemonize, FLAG),
     ENTRY(log_level, LEVEL),
+    ENTRY(logging, FLAG),
 };
 
 static const char *const sm_level_names[] = {"debug", "info", "warning", "error", "critical"};

@@ -42,9 +42,11 @@ struct sm_settings {
     uint32_t max_form_fields, max_form_parts;
     bool show_traceback;
     bool autoreload;
+    char *config_file;                       // NULL: none
     char **autoreload_paths, **config_files; // NULL-terminated or NULL
     bool daemonize;
     enum sm_log_level log_level;
+    bool logging; // the file says how Python is to log
 };
 
 // Reads `len` bytes of key NUL value NUL pairs. 0; -EINVAL after a log line naming the key; -ENOMEM.

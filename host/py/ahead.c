@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "py/refuse.h"
+#include "py/refusal.h"
 
 enum { STEP = 16 * 1024, CAUGHT_UP_AT_ONCE = 1024 * 1024 }; // bytes
 
@@ -41,7 +41,7 @@ static enum smpy_answer_outcome outcome_of(int outcome) {
     default:
         break;
     }
-    (void)smpy_refuse(outcome, NULL);
+    (void)smpy_refuse(outcome, "", NULL);
     return SMPY_ANSWER_ERROR;
 }
 

@@ -3,10 +3,10 @@
 // everything else is sorted out after it.
 #include "py/answer.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "py/lend.h"
+#include "py/refusal.h"
 #include "py/response.h"
 #include "py/stream.h"
 
@@ -16,27 +16,11 @@
 
 // --- outcomes of the engine ---
 
-// What is wrong with a head that the engine refuses; `field` may be NULL.
+// Names the handler whose answer the engine refuses; `field` may be NULL.
 static enum smpy_answer_outcome refuse(struct smpy_app *app, int outcome, PyObject *field) {
-    static const char *const reasons[] = {
-        [SM_EXCHANGE_BAD_NAME] = "a header name that is no token (RFC 9110 5.1)",
-        [SM_EXCHANGE_BAD_VALUE] = "a header value with CR, LF or NUL in it",
-        [SM_EXCHANGE_BAD_LENGTH] = "a Content-Length that is no number or disagrees with the body",
-        [SM_EXCHANGE_TOO_LARGE] = "more headers than 1 MiB",
-        [SM_EXCHANGE_BAD_STATUS] = "a status that is not between 200 and 999",
-        [SM_EXCHANGE_BAD_FIELD] = "a header that only the server may send",
-    };
-    if (outcome < 0) {
-        errno = -outcome;
-        PyErr_SetFromErrno(PyExc_OSError);
-        return SMPY_ANSWER_ERROR;
-    }
-    const char *reason = (size_t)outcome < sizeof reasons / sizeof reasons[0] ? reasons[outcome] : NULL;
-    if (field == NULL) {
-        PyErr_Format(PyExc_ValueError, "%s returned %s", app->loaded.label, reason == NULL ? "?" : reason);
-    } else {
-        PyErr_Format(PyExc_ValueError, "%s returned %s: %R", app->loaded.label, reason == NULL ? "?" : reason, field);
-    }
+    char who[sizeof app->loaded.label + 16];
+    (void)snprintf(who, sizeof who, "%s returned ", app->loaded.label);
+    (void)smpy_refuse(outcome, who, field);
     return SMPY_ANSWER_ERROR;
 }
 

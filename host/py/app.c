@@ -44,6 +44,15 @@ static int prepare_process(struct sm_engine *engine) {
     return 0;
 }
 
+// Names the configuration file to smisk.config, here and in the application's own child processes.
+static int name_config(const struct sm_settings *settings) {
+    if (settings->config_file != NULL && setenv("SMISK_CONFIG", settings->config_file, 1) < 0) {
+        sm_log(SM_LOG_CRITICAL, "cannot name the configuration to the application: %s", strerror(errno));
+        return SM_EXIT_SYSTEM;
+    }
+    return 0;
+}
+
 static int start_python(const struct smpy_app *app) {
     struct smpy_interp_options options = {
         .app_name = app->settings->app,
@@ -70,6 +79,22 @@ static int open_module(struct smpy_app *app) {
         .max_multipart = SMPY_MAX_MULTIPART,
     };
     return 0;
+}
+
+// Sets Python's logging up as the file says, which smisk.config does when its `config` is first asked for.
+static int start_logging(const struct smpy_app *app) {
+    if (!app->settings->logging) {
+        return 0;
+    }
+    PyObject *module = PyImport_ImportModule("smisk.config");
+    PyObject *config = module == NULL ? NULL : PyObject_GetAttrString(module, "config");
+    int status = config == NULL ? SM_EXIT_APP : 0;
+    if (status != 0) {
+        smpy_error_log("logging cannot be set up");
+    }
+    Py_XDECREF(config);
+    Py_XDECREF(module);
+    return status;
 }
 
 static void choose_iface(struct smpy_app *app) {
@@ -128,6 +153,9 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     }
     int status = prepare_process(engine);
     if (status == 0) {
+        status = name_config(app->settings);
+    }
+    if (status == 0) {
         status = start_python(app);
     }
     if (status != 0) {
@@ -136,6 +164,9 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
     status = open_module(app);
     if (status == 0) {
         smpy_reload_start(app, engine);
+        status = start_logging(app);
+    }
+    if (status == 0) {
         status = smpy_load(app->settings->app, app->settings->interface, &app->loaded);
     }
     if (status == 0) {

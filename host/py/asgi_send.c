@@ -5,36 +5,25 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "py/lend.h"
+#include "py/refusal.h"
 #include "py/websocket.h"
 
 // --- errors ---
 
 // Turns an outcome of the engine into an exception for the application. `field` may be NULL. Always -1.
 static int refuse(struct smpy_asgi *call, int outcome, const char *message, PyObject *field) {
-    static const char *const reasons[] = {
-        [SM_EXCHANGE_BAD_NAME] = "a header name that is no token (RFC 9110 5.1)",
-        [SM_EXCHANGE_BAD_VALUE] = "a header value with CR, LF or NUL in it (RFC 9110 5.5)",
-        [SM_EXCHANGE_BAD_LENGTH] = "a Content-Length that is no number or disagrees with the body",
-        [SM_EXCHANGE_TOO_LARGE] = "headers of more than 1 MiB",
-        [SM_EXCHANGE_BAD_STATUS] = "a status that may not stand here",
-        [SM_EXCHANGE_BAD_FIELD] = "a header that only the server may send",
-        [SM_EXCHANGE_NOT_STARTED] = "a head that was not begun",
-    };
     if (outcome == SM_EXCHANGE_GONE) {
         PyErr_SetString(call->app->asgi.lost_error, "the client has gone");
-    } else if (outcome < 0) {
-        errno = -outcome;
-        PyErr_SetFromErrno(PyExc_OSError);
-    } else {
-        const char *reason = (size_t)outcome < sizeof reasons / sizeof reasons[0] ? reasons[outcome] : NULL;
-        PyErr_Format(PyExc_ValueError, field == NULL ? "%s: %s" : "%s: %s: %R", message,
-                     reason == NULL ? "refused" : reason, field);
+        return -1;
     }
-    return -1;
+    char who[64];
+    (void)snprintf(who, sizeof who, "%s: ", message);
+    return smpy_refuse(outcome, who, field);
 }
 
 // Borrows a value of a message; NULL without an exception when it is not there.

@@ -2,6 +2,7 @@
 // The module `_smisk` (see module.h): multi-phase initialisation, its state, and the table of lazy imports.
 #include "py/module.h"
 
+#include "build_id.h"
 #include "config.h"
 #include "py/current.h"
 #include "py/factory.h"
@@ -109,7 +110,9 @@ static int module_exec(PyObject *module) {
         add_type(module, smpy_response_type_new(module), &state->response_type) < 0) {
         return -1;
     }
-    return PyModule_AddStringConstant(module, "__version__", SMISK_VERSION);
+    return PyModule_AddStringConstant(module, "__version__", SMISK_VERSION) < 0
+               ? -1
+               : PyModule_AddStringConstant(module, "__build__", SMISK_BUILD_ID);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {

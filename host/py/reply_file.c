@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "proto/fields.h"
-#include "py/refuse.h"
+#include "py/refusal.h"
 #include "py/reply_live.h"
 #include "py/text.h"
 
@@ -132,7 +132,7 @@ enum smpy_answer_outcome smpy_live_write_file(struct smpy_live *live) {
     case SM_EXCHANGE_GONE:
         return SMPY_ANSWER_GONE;
     default:
-        (void)smpy_refuse(sent, NULL);
+        (void)smpy_refuse(sent, "", NULL);
         return SMPY_ANSWER_ERROR;
     }
 }

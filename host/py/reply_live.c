@@ -9,7 +9,7 @@
 #include "proto/fields.h"
 #include "py/error.h"
 #include "py/lend.h"
-#include "py/refuse.h"
+#include "py/refusal.h"
 
 // HOLD: bytes of pieces that are put together; HOLD_WHOLE: of a single one, which is not copied. TURN_BYTES: what one
 // response may send before others have their turn.
@@ -30,7 +30,7 @@ static int judge(struct smpy_live *live, int outcome, PyObject *header) {
     case SM_EXCHANGE_GONE:
         return told_gone(live);
     default:
-        return smpy_refuse(outcome, header);
+        return smpy_refuse(outcome, "", header);
     }
 }
 

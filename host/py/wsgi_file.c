@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "py/refuse.h"
+#include "py/refusal.h"
 #include "py/wsgi.h"
 
 enum { BLOCK = 64 * 1024, BLOCK_MAX = 1024 * 1024 }; // bytes
@@ -85,7 +85,7 @@ static enum smpy_answer_outcome send_file(struct smpy_wsgi_call *call, int fd, u
     case SM_EXCHANGE_GONE:
         return SMPY_ANSWER_GONE;
     default:
-        return (enum smpy_answer_outcome)smpy_refuse(sent, NULL);
+        return (enum smpy_answer_outcome)smpy_refuse(sent, "", NULL);
     }
 }
 

@@ -2,7 +2,7 @@
 // wsgi.early_hints: a callable that sends an interim response 103 with the headers it is given (RFC 8297), while the
 // application still works on the final one. Where the protocol knows no interim responses it does nothing.
 
-#include "py/refuse.h"
+#include "py/refusal.h"
 #include "py/wsgi.h"
 
 enum { EARLY_HINTS = 103 };
@@ -19,15 +19,16 @@ static int send_hints(struct smpy_wsgi_call *call, PyObject *headers) {
         }
         outcome = sm_exchange_field(call->exchange, name, value);
         if (outcome != 0) {
-            return smpy_refuse(outcome, pair);
+            return smpy_refuse(outcome, "", pair);
         }
     }
     if (outcome == 0) {
         outcome = sm_exchange_interim_end(call->exchange);
     }
     // That the client has gone is told to who sends the body.
-    return outcome == 0 || outcome == SM_EXCHANGE_FULL || outcome == SM_EXCHANGE_GONE ? 0
-                                                                                      : smpy_refuse(outcome, NULL);
+    return outcome == 0 || outcome == SM_EXCHANGE_FULL || outcome == SM_EXCHANGE_GONE
+               ? 0
+               : smpy_refuse(outcome, "", NULL);
 }
 
 PyObject *smpy_wsgi_hints(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names) {

@@ -3,7 +3,7 @@
 // application still runs, and builds the head in the engine's scratch. The head is sent with the first piece of the
 // body; when another was built in between, it is built again from what was given.
 #include "proto/fields.h"
-#include "py/refuse.h"
+#include "py/refusal.h"
 #include "py/wsgi.h"
 
 // --- checks ---
@@ -37,7 +37,7 @@ int smpy_wsgi_check_pair(PyObject *pair, struct sm_str *name_out, struct sm_str 
         return -1;
     }
     if (name_out->len == 10 && sm_str_ieq(*name_out, SM_STR("Connection"))) {
-        return smpy_refuse(SM_EXCHANGE_BAD_FIELD, pair);
+        return smpy_refuse(SM_EXCHANGE_BAD_FIELD, "", pair);
     }
     return 0;
 }
@@ -90,13 +90,13 @@ static int build_head(struct smpy_wsgi_call *call, PyObject *status, PyObject *h
         }
         outcome = sm_exchange_field(call->exchange, name, value);
         if (outcome != 0) {
-            return smpy_refuse(outcome, pair);
+            return smpy_refuse(outcome, "", pair);
         }
         if (name.len == 14 && sm_str_ieq(name, SM_STR("Content-Length"))) {
             call->content_length = sm_str_number(value);
         }
     }
-    return outcome == 0 ? 0 : smpy_refuse(outcome, NULL);
+    return outcome == 0 ? 0 : smpy_refuse(outcome, "", NULL);
 }
 
 int smpy_wsgi_freeze(struct smpy_wsgi_call *call) {
@@ -116,7 +116,7 @@ static enum smpy_answer_outcome refuse_commit(struct smpy_wsgi_call *call, int o
         PyErr_Format(PyExc_ValueError, "Content-Length says %lld, and the body has %lld bytes",
                      (long long)call->content_length, (long long)body_len);
     } else {
-        (void)smpy_refuse(outcome, NULL);
+        (void)smpy_refuse(outcome, "", NULL);
     }
     return SMPY_ANSWER_ERROR;
 }

@@ -95,6 +95,7 @@ class Smiskd:
         self._status = 0
         self.baseline: dict[int, dict[int, str]] = {}
         self.addresses: list[tuple[str, Address]] = []
+        self._has_uvloop = "loop=uvloop" in arguments
         self.process = subprocess.Popen(
             [*prefix, str(BINARY), *arguments],
             cwd=cwd,
@@ -130,10 +131,19 @@ class Smiskd:
         return [pid for pid in process.children(self.pid) if process.alive(pid)]
 
     def rebase(self, workers: int = 0) -> None:
-        """Takes the workers' descriptors of now as what they must come back to; first waits for `workers` of them."""
+        """Takes the workers' descriptors of now as what they must come back to; first waits for `workers` of them.
+
+        One that replaces another exists before it serves, and has not opened everything then.
+        """
         if workers:
             until(lambda: len(self.workers()) == workers, f"{workers} workers", 10.0)
+            until(lambda: all(self._is_complete(pid) for pid in self.workers()), "workers that serve", 10.0)
         self.baseline = {pid: process.descriptors(pid) for pid in self.workers()}
+
+    def _is_complete(self, pid: int) -> bool:
+        """Whether the worker has opened what it needs to serve; uvloop opens two sockets when it first runs."""
+        sockets = sum(what.startswith("socket:") for what in process.descriptors(pid).values())
+        return process.accepts(pid) and (not self._has_uvloop or sockets >= len(self.addresses) + 2)
 
     def address(self, protocol: str, number: int = 0) -> Address:
         """Where the `number`th listener for "http" or "fastcgi" can be reached."""

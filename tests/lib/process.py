@@ -2,9 +2,10 @@
 """What /proc says about other processes: children, descriptors, states, sessions."""
 
 import os
+import re
 from pathlib import Path
 
-__all__ = ["alive", "children", "descriptors", "in_session", "state"]
+__all__ = ["accepts", "alive", "children", "descriptors", "in_session", "state"]
 
 
 def _stat(pid: int) -> list[str]:
@@ -50,6 +51,21 @@ def descriptors(pid: int) -> dict[int, str]:
         except OSError:
             continue
     return found
+
+
+def accepts(pid: int) -> bool:
+    """Whether the process has an epoll instance that watches a socket: a worker that has come as far as its listeners."""
+    held = descriptors(pid)
+    for number, what in held.items():
+        if what != "anon_inode:[eventpoll]":
+            continue
+        try:
+            watched = re.findall(r"^tfd:\s*(\d+)", Path(f"/proc/{pid}/fdinfo/{number}").read_text(), re.MULTILINE)
+        except OSError:
+            continue
+        if any(held.get(int(one), "").startswith("socket:") for one in watched):
+            return True
+    return False
 
 
 def in_session(session: int) -> list[int]:

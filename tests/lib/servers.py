@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from lib.daemon import Address, environment
 from lib.log import Log
 from lib.wait import until
 
-__all__ = ["Front", "cgi_fcgi", "example", "free_port", "program", "start_front"]
+__all__ = ["Front", "cgi_fcgi", "example", "free_port", "program", "start_example", "start_front"]
 
-DEPLOY = Path(__file__).resolve().parents[2] / "examples" / "deploy"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+DEPLOY = EXAMPLES / "deploy"
 START_SECONDS = 15.0
 SITE_SOCKET = "/run/smisk/site.sock"
 
@@ -44,9 +45,9 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def example(name: str, replace: Mapping[str, str]) -> str:
-    """Text of a file below examples/deploy with the test's values in place of the example's."""
-    text = (DEPLOY / name).read_text()
+def example(name: str, replace: Mapping[str, str], folder: Path = DEPLOY) -> str:
+    """Text of a file below examples/deploy, or `folder`, with the test's values in place of the example's."""
+    text = (folder / name).read_text()
     for old, new in replace.items():
         assert old in text, f"{name} has no {old!r} to replace"
         text = text.replace(old, new)
@@ -146,17 +147,18 @@ def _where(upstream: Address) -> str:
 # --- nginx ---
 
 
+def _nginx_folders(front: Front) -> str:
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return "".join(f"    {kind}_temp_path {front.folder}/{kind};\n" for kind in kinds)
+
+
 def _nginx(front: Front, site: str) -> None:
     front.write("site.conf", site)
-    folders = "".join(
-        f"    {kind}_temp_path {front.folder}/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
     main = (
         f"daemon off;\npid {front.folder}/nginx.pid;\nworker_processes 1;\nerror_log stderr info;\n"
         + ("user root;\n" if os.geteuid() == 0 else "")
         + "events { worker_connections 256; }\n"
-        + f"http {{\n    access_log off;\n{folders}    include site.conf;\n}}\n"
+        + f"http {{\n    access_log off;\n{_nginx_folders(front)}    include site.conf;\n}}\n"
     )
     config = front.write("nginx.conf", main)
     front.run(program("nginx"), "-p", str(front.folder), "-e", "stderr", "-c", str(config))
@@ -239,6 +241,45 @@ def _lighttpd_stock(front: Front, upstream: Address) -> None:
 def _lighttpd_authorizer(front: Front, upstream: Address) -> None:
     _lighttpd(front, "lighttpd/authorizer.conf", upstream, {"/var/www/html": f"{front.folder}/html"})
     (front.folder / "html" / "page.txt").write_text("a file that lighttpd serves\n")
+
+
+# --- examples that bring a whole configuration ---
+
+
+def start_example(kind: str, folder: Path, name: str, ports: Sequence[int]) -> Front:
+    """Starts lighttpd or nginx by the configuration of examples/`name`, before smiskds on these ports of 127.0.0.1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    front = Front(kind, folder)
+    try:
+        _example_lighttpd(front, name, ports) if kind == "lighttpd" else _example_nginx(front, name, ports)
+    except BaseException:
+        front.stop()
+        raise
+    return front
+
+
+def _example_lighttpd(front: Front, name: str, ports: Sequence[int]) -> None:
+    common = {"server.port = 8000": f"server.port = {front.port}", "= var.CWD": f'= "{EXAMPLES / name}"'}
+    front.write("common.conf", example("lighttpd.conf", common, EXAMPLES))
+    values = {'"../lighttpd.conf"': '"common.conf"'}
+    values |= {f'"port" => {5000 + i}': f'"port" => {port}' for i, port in enumerate(ports)}
+    text = example(f"{name}/lighttpd.conf", values, EXAMPLES).replace("var.CWD", f'"{EXAMPLES / name}"')
+    (front.folder / "uploads").mkdir()
+    main = front.write("lighttpd.conf", f'server.upload-dirs = ( "{front.folder}/uploads" )\n{text}')
+    front.run(program("lighttpd"), "-D", "-f", str(main))
+
+
+def _example_nginx(front: Front, name: str, ports: Sequence[int]) -> None:
+    values = {
+        "../nginx-fastcgi.conf": str(EXAMPLES / "nginx-fastcgi.conf"),
+        "listen 127.0.0.1:8000;": f"listen 127.0.0.1:{front.port};",
+        "    access_log off;\n": f"    access_log off;\n{_nginx_folders(front)}",
+    }
+    values |= {f"127.0.0.1:{5000 + i};": f"127.0.0.1:{port};" for i, port in enumerate(ports)}
+    text = example(f"{name}/nginx.conf", values, EXAMPLES).replace(f"/srv/{name}", str(EXAMPLES / name))
+    main = front.write("nginx.conf", text)
+    options = "daemon off; pid nginx.pid;" + (" user root;" if os.geteuid() == 0 else "")
+    front.run(program("nginx"), "-p", str(front.folder), "-e", "stderr", "-c", str(main), "-g", options)
 
 
 # --- Apache httpd ---

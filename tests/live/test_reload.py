@@ -13,6 +13,7 @@ from lib.daemon import Smiskd, run_smiskd
 from lib.fcgi import FastCGI, cgi_env
 from lib.http import Answer, RawHTTP, get
 from lib.wait import until
+from lib.websocket import TEXT, frame, open_websocket
 
 HTTP = ("--http", "127.0.0.1:0")
 PERSON = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
@@ -406,6 +407,36 @@ def test_asynchronous_application_is_reloaded_with_its_streams_open(site: Site) 
         until(lambda: not set(old) & set(daemon.workers()), "the old worker has left", 10.0)
         assert ask(daemon).body == b"two"
     site.settle(daemon)
+
+
+SOCKETS = """
+async def application(scope, receive, send):
+    if scope["type"] == "websocket":
+        await receive()
+        await send({{"type": "websocket.accept"}})
+        while (await receive())["type"] != "websocket.disconnect":
+            await send({{"type": "websocket.send", "text": "{version}"}})
+    elif scope["type"] == "http":
+        await send({{"type": "http.response.start", "status": 200, "headers": []}})
+        await send({{"type": "http.response.body", "body": b"{version}"}})
+"""
+
+
+def test_open_websockets_do_not_hold_the_old_code(site: Site) -> None:
+    pytest.importorskip("wsproto")
+    write(site.folder / "app.py", SOCKETS.format(version="one"))
+    daemon = site.serve("--interface", "asgi", "app:application")
+    sockets = [open_websocket(daemon.http, "/") for _ in range(20)]
+    sockets[0].send(frame(TEXT, "?"))
+    assert sockets[0].read_frame().payload == b"one"
+    site.change(daemon, "app.py", SOCKETS.format(version="two"))
+    for socket in sockets:
+        assert socket.read_close().code == 1012  # Service Restart
+        socket.close()
+    with open_websocket(daemon.http, "/") as fresh:
+        fresh.send(frame(TEXT, "?"))
+        assert fresh.read_frame().payload == b"two"
+    assert ask(daemon).body == b"two"
 
 
 def test_asynchronous_application_whose_start_fails_is_shown_and_mended(site: Site) -> None:

@@ -97,6 +97,13 @@ class TestPaths:
         write(a="@include 'conf.d/*.conf', x: 1")
         assert values() == {"x": 1}
 
+    @pytest.mark.parametrize("name", ["a[b.d", "a]b.d", "a[].d"])
+    def test_bracket_that_encloses_nothing_is_part_of_a_name(self, folder: Path, name: str) -> None:
+        write(a=f"@include '{name}'")
+        assert failure() == f'a.conf:1: cannot read "{name}": No such file or directory'
+        (folder / name).write_text("x: 1")
+        assert values() == {"x": 1}
+
     def test_pattern_signs_in_the_folders_name_are_no_pattern(self, folder: Path) -> None:
         odd = folder / "[odd]*"
         odd.mkdir()

@@ -106,8 +106,9 @@ def test_nothing_given_gives_every_default(run: Run) -> None:
 
 
 def test_empty_file_and_null_give_every_default(run: Run) -> None:
-    assert run("") == DEFAULTS
-    assert run("workers: null, app: null, listen: null") == DEFAULTS
+    named = {**DEFAULTS, "config_file": str(Path("smisk.conf").resolve())}
+    assert run("") == named
+    assert run("workers: null, app: null, listen: null, logging: null") == named
 
 
 def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path) -> None:
@@ -143,7 +144,9 @@ def test_everything_given_is_handed_over_in_plain_units(run: Run, tmp_path: Path
         "autoreload": "true",
         "autoreload_paths.0": str(tmp_path / "data/*.json"),
         "autoreload_paths.1": "/x",
+        "config_file": str(tmp_path / "smisk.conf"),
         "config_files.0": str(tmp_path / "smisk.conf"),
+        "logging": "true",
         "listen.0.protocol": "fastcgi",
         "listen.0.address": "[::1]:0",
         "listen.0.backlog": "5",
@@ -190,7 +193,7 @@ def test_command_line_wins_over_the_file(run: Run) -> None:
         ("--fastcgi", "listen", "fastcgi:///run/x"),
         ("--set", "log_level", "debug"),
     )
-    assert {k: v for k, v in settings.items() if DEFAULTS.get(k) != v} == {
+    assert {k: v for k, v in settings.items() if DEFAULTS.get(k) != v and k != "config_file"} == {
         "app": "b:c",
         "workers": "99",
         "listen.0.address": "0.0.0.0:2",
@@ -262,6 +265,39 @@ def test_autoreload_names_the_configuration_files(run: Run, tmp_path: Path) -> N
     ]
 
 
+def test_file_of_1_1_is_handed_over_whatever_its_application_keeps_there(run: Run, tmp_path: Path) -> None:
+    conf = """
+    /* As it was in 2009. */
+    'smisk.autoreload': true,
+    'smisk.emergency_logfile': '/var/log/app/error.log',
+    'smisk.mvc.model': {'url': 'sqlite://'},
+    'shop.prices': [1, (2, 3)],
+    'logging': {'levels': {'': WARN, 'shop': debug}},
+    """
+    settings = run(conf, name="app.conf")
+    assert {key: value for key, value in settings.items() if DEFAULTS.get(key) != value} == {
+        "config_file": str(tmp_path / "app.conf"),
+        "logging": "true",
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("smisk.autorelod", "smisk.autoreload"),
+        ("smisk.autoreload.module", "smisk.autoreload.modules"),
+        ("smisk.mvc.show-traceback", "smisk.mvc.show_traceback"),
+        ("smisk.emergency_logfiles", "smisk.emergency_logfile"),
+    ],
+)
+def test_slip_in_a_key_of_smisk_is_told_with_the_nearest(fail: Fail, written: str, meant: str) -> None:
+    assert fail(f"app: 'x',\n{written}: true") == [f'smisk.conf:2: unknown key "{written}"; did you mean "{meant}"?']
+
+
+def test_other_keys_with_a_dot_are_never_slips(run: Run) -> None:
+    assert run("smisk.shop.autoreload: 1, smiskautoreload.x: 2, shop.autorelod: 3")["interface"] == "auto"
+
+
 def test_repeated_pythonpath_options_make_one_list(run: Run) -> None:
     settings = run('pythonpath: "/f"', ("--pythonpath", "pythonpath", "/a"), ("--pythonpath", "pythonpath", "/[b"))
     assert [settings["pythonpath.0"], settings["pythonpath.1"]] == ["/a", "/[b"]
@@ -326,6 +362,10 @@ def test_syntax_error_and_missing_file_are_told(fail: Fail) -> None:
     [
         (("--set", "workrs", "1"), '--set: unknown key "workrs"; did you mean "workers"?'),
         (("--set", "a.b", "1"), '--set: "a.b" belongs to the application; it is set in the configuration file'),
+        (
+            ("--set", "logging", "{}"),
+            '--set: "logging" belongs to the application; it is set in the configuration file',
+        ),
         (("--set", "listen", '["x"'), '--set: listen: "[" is not closed; "]" is missing'),
         (("--workers", "workers", "0"), "--workers: workers must be at least 1, not 0"),
         (("--workers", "workers", "two"), '--workers: workers must be a whole number or "auto", not "two"'),

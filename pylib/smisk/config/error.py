@@ -14,6 +14,7 @@ __all__ = [
     "ConfigurationFileError",
     "ConfigurationSyntaxError",
     "IncludeDepthError",
+    "LoggingSettingError",
     "printable",
     "quoted",
     "shown_path",
@@ -54,6 +55,14 @@ class ConfigurationFileError(ConfigurationError, OSError):
 
 class IncludeDepthError(ConfigurationError, RuntimeError):
     """Files include each other too deeply, in a circle, or too many of them."""
+
+
+class LoggingSettingError(ConfigurationError, KeyError):
+    """A setting of logging is wrong; `key` names it. `str()` gives the message as for all of these errors."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(f"logging: {key} {message}")
+        self.key = key
 
 
 def printable(text: str) -> str:

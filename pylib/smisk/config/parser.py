@@ -7,8 +7,8 @@
     key       = string | word | number
     value     = string { string } | number | quantity | name | list | "(" … ")" | "{" entries "}"
 
-A recursive descent that builds dicts, lists, tuples and scalars; nothing is looked up or called by name. The comma
-after a directive written without colon may be left out at the end of its line.
+A recursive descent that builds dicts, lists, tuples and scalars. A name stands for a value of one given table; nothing
+is called or evaluated. The comma after a directive written without colon may be left out at the end of its line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from .error import ConfigurationSyntaxError, quoted
 from .position import Path, Position
 from .scanner import Scanner, Token
 
-__all__ = ["DIRECTIVES", "LEVELS", "MAX_DEPTH", "Parser", "parse"]
+__all__ = ["DIRECTIVES", "LEVELS", "MAX_DEPTH", "NAMES", "Parser", "parse"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_DEPTH = 64
 DIRECTIVES = ("@include", "@inherit")
@@ -34,22 +38,25 @@ SAYS_TRUE = ("yes", "on", "enable", "enabled")
 SAYS_FALSE = ("no", "off", "disable", "disabled")
 
 
-def parse(text: str, origin: str = "", folder: str = "") -> tuple[dict[str, object], dict[Path, Position]]:
+def parse(
+    text: str, origin: str = "", folder: str = "", names: Mapping[str, object] = NAMES
+) -> tuple[dict[str, object], dict[Path, Position]]:
     """Reads `text` and returns its mapping, with the position of each value.
 
-    `origin` is the file's name for messages, `folder` what its relative paths are relative to. A directive's values
-    are collected in a list under its name. Raises ConfigurationSyntaxError.
+    `origin` is the file's name for messages, `folder` what its relative paths are relative to, `names` the words that
+    stand for values. A directive's values are collected in a list under its name. Raises ConfigurationSyntaxError.
     """
-    parser = Parser(text.replace("\r\n", "\n").replace("\r", "\n"), origin, folder)
+    parser = Parser(text.replace("\r\n", "\n").replace("\r", "\n"), origin, folder, names)
     return parser.document(), parser.positions
 
 
 class Parser:
     """Reads one text; `positions` fills as the values are read."""
 
-    def __init__(self, text: str, origin: str = "", folder: str = "") -> None:
+    def __init__(self, text: str, origin: str = "", folder: str = "", names: Mapping[str, object] = NAMES) -> None:
         self._origin = origin
         self._folder = folder
+        self._names = names
         self._scanner = Scanner(text, origin)
         self._token = self._scanner.next()
         self._end = 1  # the line where the last token taken ended
@@ -134,7 +141,7 @@ class Parser:
 
     def _key(self, path: Path) -> object:
         token = self._token
-        if token.kind == "word" and str(token.value) in NAMES:
+        if token.kind == "word" and str(token.value) in self._names:
             raise self._error(f'{token.value} stands for a value; as a key it is written "{token.value}"')
         if token.kind not in ("string", "word", "number"):
             raise self._error(f"expected a key, not {token.shown()}")
@@ -186,13 +193,12 @@ class Parser:
     def _name(self) -> object:
         token = self._token
         word = str(token.value)
-        if word not in NAMES:
+        if word not in self._names:
             raise self._error(self._unknown_word(word))
         self._advance()
-        return NAMES[word]
+        return self._names[word]
 
-    @staticmethod
-    def _unknown_word(word: str) -> str:
+    def _unknown_word(self, word: str) -> str:
         if word.lower() in (*SAYS_TRUE, "true"):
             return f'unknown word "{word}"; write true'
         if word.lower() in (*SAYS_FALSE, "false"):
@@ -201,7 +207,7 @@ class Parser:
             return f'unknown word "{word}"; write null'
         from difflib import get_close_matches
 
-        near = get_close_matches(word, NAMES, 1, 0.75)
+        near = get_close_matches(word, self._names, 1, 0.75)
         hint = f"did you mean {near[0]}? Text" if near else "text"
         return f"unknown word {quoted(word)}; {hint} stands in quotes"
 

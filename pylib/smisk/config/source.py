@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from .error import ConfigurationFileError, ConfigurationSyntaxError, IncludeDepthError, printable, quoted, shown_path
-from .parser import DIRECTIVES, parse
+from .parser import DIRECTIVES, NAMES, parse
 from .position import Path, Position, find
 
 __all__ = ["MAX_INCLUDE_DEPTH", "Source", "merge", "merged", "read_sources", "read_string"]
@@ -26,18 +26,22 @@ MAX_FILES = 1000
 
 
 class Source:
-    """One file's (or string's) own values, without the directives, and where each was written."""
+    """One file's (or string's) own values, without the directives, and where each was written.
 
-    __slots__ = ("path", "positions", "values")
+    `is_empty`: nothing stood there, not even a directive.
+    """
+
+    __slots__ = ("is_empty", "path", "positions", "values")
 
     def __init__(self, path: str, values: dict[str, object], positions: dict[Path, Position]) -> None:
         self.path = path
         self.values = values
         self.positions = positions
+        self.is_empty = not values
 
 
 def merge(target: dict[str, object], source: Mapping[str, object]) -> None:
-    """Puts `source` into `target`: mappings are merged, everything else is replaced. No mapping is shared."""
+    """Puts `source` into `target`: mappings are merged, everything else is replaced. No mapping or list is shared."""
     for key, value in source.items():
         if isinstance(value, dict):
             old = target.get(key)
@@ -45,30 +49,45 @@ def merge(target: dict[str, object], source: Mapping[str, object]) -> None:
             target[key] = branch
             merge(branch, value)
         else:
-            target[key] = value
+            target[key] = _copied(value)
 
 
-def read_string(text: str, origin: str = "", folder: str = "") -> Source:
+def _copied(value: object) -> object:
+    """`value`, of which what can be changed is new: who appends to a list of the result changes no source."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copied(item) for item in value]
+    return value
+
+
+def read_string(text: str, origin: str = "", folder: str = "", names: Mapping[str, object] = NAMES) -> Source:
     """Reads a configuration from a string. Directives are taken out and not followed."""
-    values, positions = parse(text, origin, folder)
+    source = Source(origin, *parse(text, origin, folder, names))
     for name in DIRECTIVES:
-        values.pop(name, None)
-    return Source(origin, values, positions)
+        source.values.pop(name, None)
+    return source
 
 
-def read_sources(path: str, max_depth: int = MAX_INCLUDE_DEPTH, encoding: str = "utf-8") -> list[Source]:
+def read_sources(
+    path: str,
+    max_depth: int = MAX_INCLUDE_DEPTH,
+    encoding: str = "utf-8",
+    names: Mapping[str, object] = NAMES,
+) -> list[Source]:
     """Reads the file `path` and everything it inherits and includes, in the order in which they count.
 
-    With `max_depth` 0 directives are ignored. A path that ends in `.toml` is read as TOML. Raises ConfigurationError
-    and its kinds.
+    With `max_depth` 0 directives are ignored. A path that ends in `.toml` is read as TOML; `names` are for all others,
+    the words that stand for values. Raises ConfigurationError and its kinds.
     """
-    return _Reader(max_depth, encoding).read(path, Position(""))
+    return _Reader(max_depth, encoding, names).read(path, Position(""))
 
 
 class _Reader:
-    def __init__(self, max_depth: int, encoding: str) -> None:
+    def __init__(self, max_depth: int, encoding: str, names: Mapping[str, object] = NAMES) -> None:
         self._max_depth = max_depth
         self._encoding = encoding
+        self._names = names
         self._open: list[str] = []  # the real paths of the files that are being read
         self._count = 0
 
@@ -97,7 +116,7 @@ class _Reader:
             from .toml import parse_toml
 
             return Source(path, *parse_toml(text, origin, folder))
-        return Source(path, *parse(text, origin, folder))
+        return Source(path, *parse(text, origin, folder, self._names))
 
     def _text(self, path: str, asked: Position) -> str:
         data = self._data(path, asked)
@@ -149,12 +168,17 @@ def _expand(folder: str, target: str, position: Position) -> list[str]:
     """The files that `target` names, relative to `folder`; a pattern without a match names none."""
     if "\0" in target:
         raise position.error("a file name cannot contain a NUL")
-    if not any(c in target for c in "*?["):
+    if not _is_pattern(target):
         return [os.path.join(folder, target)]
     from glob import escape, glob
 
     pattern = os.path.join(escape(folder), target)
     return sorted(path for path in glob(pattern) if os.path.isfile(path))
+
+
+def _is_pattern(target: str) -> bool:
+    """Whether `target` has a wildcard; `GLOB_RE` of this package for who does not mind importing `re`."""
+    return "*" in target or "?" in target or ("]" in target[target.find("[") + 2 :] and "[" in target)
 
 
 def merged(sources: list[Source]) -> tuple[dict[str, object], dict[Path, Position]]:

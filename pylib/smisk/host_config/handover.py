@@ -32,8 +32,8 @@ def main(arguments: list[str], out_fd: int) -> int:
     `arguments`: at most one `conf=PATH`, then overrides as `origin NUL key NUL value`. Writes the settings to
     `out_fd` and returns 0, or writes what is wrong, one line each, to stderr and to `out_fd`, and returns 2.
     """
+    paths = [argument[len(CONF) :] for argument in arguments if argument.startswith(CONF)]
     try:
-        paths = [argument[len(CONF) :] for argument in arguments if argument.startswith(CONF)]
         sources = read_sources(paths[0]) if paths else []
         settings, errors = resolve(_draft(sources, arguments))
     except ConfigurationError as error:
@@ -44,7 +44,7 @@ def main(arguments: list[str], out_fd: int) -> int:
         sys.stderr.flush()
         _write(out_fd, message.encode("utf-8", "backslashreplace"))
         return EXIT_CONFIG
-    pairs = [*_pairs(settings)]
+    pairs = [*_pairs(settings), *_for_application(paths, settings)]
     if settings.get("autoreload"):
         pairs += [(f"config_files.{index}", source.path) for index, source in enumerate(sources)]
     _write(out_fd, b"".join(_encode(key) + _encode(value) for key, value in pairs))
@@ -74,6 +74,14 @@ def _pairs(settings: dict[str, object]) -> Iterator[tuple[str, str]]:
                     yield f"{key}.{index}", str(item)
         else:
             yield key, str(value)
+
+
+def _for_application(paths: list[str], settings: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """What the workers need to know before they import the application: it reads the same file (`smisk.config`)."""
+    for path in paths:
+        yield "config_file", path
+    if paths and settings.get("logging"):
+        yield "logging", "true"
 
 
 def _encode(text: str) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from smisk.config.error import ConfigurationError, quoted
+from smisk.config.keys import meant
 from smisk.config.parser import Parser
 from smisk.config.position import Path, Position, find
 
@@ -18,6 +19,7 @@ from .spot import Spot
 __all__ = ["Draft", "resolve"]
 
 ACCUMULATED = ("listen", "pythonpath", "trusted_proxies")
+OF_APPLICATION = ("application", "logging")  # which reads the file itself
 
 
 class Draft:
@@ -34,7 +36,7 @@ class Draft:
         Raises ConfigurationError when `written` is neither text nor a value of the dialect.
         """
         folder = os.getcwd()
-        if "." in key:
+        if "." in key or key in OF_APPLICATION:
             message = f"{quoted(key)} belongs to the application; it is set in the configuration file"
             raise ConfigurationError(message, origin)
         value, texts = _command_line_value(key, origin, written)
@@ -119,10 +121,13 @@ def _develop(settings: dict[str, object], draft: Draft) -> None:
 def _unknown_keys(draft: Draft) -> list[ConfigurationError]:
     errors = []
     for key, value in draft.values.items():
-        if key in SETTINGS or ("." in key and key not in LATER):
+        near = meant(key)
+        if key in SETTINGS or ("." in key and key not in LATER and near is None):
             continue
         position = find(draft.positions, (key,))
-        if key in LATER:
+        if near is not None:
+            errors.append(position.error(f'unknown key {quoted(key)}; did you mean "{near}"?'))
+        elif key in LATER:
             errors.append(position.error(f"{key} is not available in this version"))
         else:
             errors.append(position.error(f"unknown key {quoted(key)}; {_hint(key, value)}"))

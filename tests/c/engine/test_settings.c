@@ -51,8 +51,8 @@ static void test_settings_texts_are_read(void **state) {
                      PAIR("lifespan", "on") PAIR("chdir", "/c") PAIR("venv", "/v") PAIR("pidfile", "/p")
                          PAIR("user", "u") PAIR("group", "g") PAIR("error_log", "stderr") PAIR("temp_dir", "/t")
                              PAIR("pythonpath.0", "/a") PAIR("pythonpath.1", "/b") PAIR("trusted_proxies.0", "unix")
-                                 PAIR("trusted_proxies.1", "10.0.0.0/8") PAIR("config_files.0", "/c")
-                                     PAIR("autoreload_paths.0", "/d")),
+                                 PAIR("trusted_proxies.1", "10.0.0.0/8") PAIR("config_file", "/f")
+                                     PAIR("config_files.0", "/c") PAIR("autoreload_paths.0", "/d")),
         0);
     assert_string_equal(s.app, "mod:attr");
     assert_string_equal(s.interface, "auto");
@@ -72,6 +72,7 @@ static void test_settings_texts_are_read(void **state) {
     assert_string_equal(s.trusted_proxies[0], "unix");
     assert_string_equal(s.trusted_proxies[1], "10.0.0.0/8");
     assert_null(s.trusted_proxies[2]);
+    assert_string_equal(s.config_file, "/f");
     assert_string_equal(s.config_files[0], "/c");
     assert_string_equal(s.autoreload_paths[0], "/d");
     sm_settings_deinit(&s);
@@ -127,12 +128,13 @@ static void test_settings_flags_levels_and_umask_are_read(void **state) {
     static const char *const levels[] = {"debug", "info", "warning", "error", "critical"};
     struct sm_settings s;
     assert_int_equal(READ(&s, PAIR("show_traceback", "true") PAIR("autoreload", "true") PAIR("daemonize", "false")
-                                  PAIR("ws_compression", "true") PAIR("umask", "027")),
+                                  PAIR("logging", "true") PAIR("ws_compression", "true") PAIR("umask", "027")),
                      0);
     assert_true(s.ws_compression);
     assert_true(s.show_traceback);
     assert_true(s.autoreload);
     assert_false(s.daemonize);
+    assert_true(s.logging);
     assert_int_equal(s.umask, 027);
     sm_settings_deinit(&s);
     for (int i = 0; i < 5; i++) {

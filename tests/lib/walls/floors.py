@@ -18,7 +18,7 @@ BELOW = {
 PYTHON_HEADERS = re.compile(
     r"(Python|structmember|datetime|frameobject|marshal|pythread)\.h|cpython/.*|internal/pycore_.*"
 )
-GENERATED = "config.h"
+GENERATED = ("config.h", "build_id.h")
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 _INTERFACE = re.compile(r"wsgi|asgi|python|^smpy_|^Py[A-Z_]", re.IGNORECASE)
@@ -35,7 +35,7 @@ def wrong_includes(path: str, text: str) -> list[str]:
         if PYTHON_HEADERS.fullmatch(own or system):
             if floor != "py":
                 wrong.append(f"{path}: {own or system} outside host/py")
-        elif own and own != GENERATED:
+        elif own and own not in GENERATED:
             target = own.split("/")[0] if "/" in own else ""
             if target not in BELOW[floor]:
                 wrong.append(f"{path}: {floor} must not include {own}")
