@@ -21,6 +21,11 @@ BOUNDS = {
     ("fcgi-keep", "wsgi"): 1.40,
     ("fcgi-close", "native"): 1.10,
 }
+# (workload, variant): at most so many times the cost of smiskd's native handler.
+NATIVE_BOUNDS = {
+    ("http", "smisk"): 1.15,
+    ("fcgi-keep", "smisk"): 1.15,
+}
 # Workload: a peer's package, and how many times its requests a CPU second smiskd answers at least.
 LEADS = {
     "fastapi": {"uvicorn": 1.2},
@@ -44,10 +49,10 @@ def found(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 
-def bound_verdict(bound: float, limit: Series | None, smiskd: Series) -> Verdict:
-    """Judge the cost over the limit's; one without figures is missed, unless it was skipped."""
-    values = ratios(smiskd, limit) if limit is not None else []
-    wanted = f"wanted ≤ {bound:.2f} × limit"
+def bound_verdict(bound: float, reference: Series | None, name: str, smiskd: Series) -> Verdict:
+    """Judge the cost over a reference's, which is called `name`; one without figures is missed, unless it was skipped."""
+    values = ratios(smiskd, reference) if reference is not None else []
+    wanted = f"wanted ≤ {bound:.2f} × {name}"
     if not values:
         return Verdict(smiskd.server.name, f"{wanted}; not measured", None if smiskd.is_skipped else False)
     return Verdict(smiskd.server.name, f"{wanted}; is {found(values)}", statistics.median(values) <= bound)
@@ -87,13 +92,17 @@ def leads(workload: Workload, smiskd: Series, peers: Iterable[Series]) -> dict[f
 def verdicts(workload: Workload, all_series: Sequence[Series]) -> list[Verdict]:
     """Judge every server of smiskd's in one workload's table."""
     limit = next((series for series in all_series if series.server.package == "limit"), None)
+    native = next((series for series in all_series if series.server.name == "smiskd native"), None)
     peers = [series for series in all_series if series.server.package not in ("limit", "smiskd")]
     given = []
     for smiskd in (series for series in all_series if series.server.package == "smiskd"):
         variant = smiskd.server.name.removeprefix("smiskd ")
         bound = BOUNDS.get((workload.name, variant))
         if bound is not None:
-            given.append(bound_verdict(bound, limit, smiskd))
+            given.append(bound_verdict(bound, limit, "limit", smiskd))
+        bound = NATIVE_BOUNDS.get((workload.name, variant))
+        if bound is not None:
+            given.append(bound_verdict(bound, native, "native", smiskd))
         if variant in workload.interfaces:
             held = leads(workload, smiskd, peers)
             given += [lead_verdict(factor, held[factor], smiskd) for factor in sorted(held)]

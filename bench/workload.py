@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 __all__ = ["INTERFACES", "WORKLOADS", "Workload"]
 
-INTERFACES = ("native", "async", "wsgi", "asgi")
+INTERFACES = ("native", "async", "smisk", "wsgi", "asgi")
 PATTERN = b"Hello, world!"
 
 

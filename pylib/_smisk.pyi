@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 """The parts of Smisk that are written in C: what handlers receive, and what they may return."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar, final, overload
+from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar, overload
 
 from smisk.core.forms import Fields, Files
 from smisk.core.headers import Headers
+from smisk.core.stream import LogStream, Stream
 from typing_extensions import disjoint_base
 
 __version__: str
 __build__: str
 
-_Pairs: TypeAlias = list[tuple[str, str]] | tuple[tuple[str, str], ...] | Mapping[str, str]
+_Header: TypeAlias = tuple[str, str] | str | bytes
+_Pairs: TypeAlias = list[tuple[str, str]] | list[str] | list[_Header] | tuple[_Header, ...] | Mapping[str, str]
 _Body: TypeAlias = (
     str | bytes | bytearray | memoryview | dict[str, Any] | list[Any] | Iterable[bytes] | Iterable[str] | None
 )
@@ -110,10 +113,23 @@ class URL:
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
-@final
+@disjoint_base
 class Request:
     """One request, as a handler sees it. Made by the server; every field is built when first asked for."""
 
+    max_formdata_size: int
+    max_multipart_size: int
+    session: Any
+    session_id: str
+    @property
+    def errors(self) -> LogStream: ...
+    @property
+    def referring_url(self) -> URL | None: ...
+    @property
+    def is_active(self) -> bool: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def _forget(self) -> None: ...
+    def _has_begun(self) -> bool: ...
     @property
     def method(self) -> str: ...
     @property
@@ -163,7 +179,7 @@ class Request:
 
 @disjoint_base
 class Response:
-    """An answer with its status and header fields, returned by a handler."""
+    """An answer with its status and header fields: returned by a handler, written to by an Application."""
 
     body: _Body
     status: int
@@ -172,21 +188,34 @@ class Response:
         self, body: _Body = b"", status: int = 200, headers: _Pairs | None = None, content_type: str | None = None
     ) -> None: ...
     @property
-    def headers(self) -> list[tuple[str, str]]: ...
+    def headers(self) -> list[_Header]: ...
     @headers.setter
     def headers(self, value: _Pairs | None) -> None: ...
+    @property
+    def has_begun(self) -> bool: ...
+    @property
+    def out(self) -> Stream: ...
+    def begin(self) -> None: ...
+    def write(self, piece: bytes | bytearray | memoryview | str, /) -> None: ...
+    def writelines(self, pieces: Iterable[object], /) -> None: ...
+    def __call__(self, *pieces: object) -> None: ...
+    def find_header(self, prefix: str | bytes, /) -> int: ...
+    def send_file(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], /) -> None: ...
+    def _flush(self) -> None: ...
+    def _log_exception(self, exception: BaseException, /) -> None: ...
     def set_cookie(
         self,
         name: str,
         value: str,
-        *,
         comment: str | None = None,
         domain: str | None = None,
         path: str | None = None,
         secure: bool = False,
+        version: int = 1,
         max_age: int | None = None,
-        expires: float | datetime | None = None,
         http_only: bool = False,
+        *,
+        expires: float | datetime | None = None,
         same_site: Literal["strict", "lax", "none", "Strict", "Lax", "None"] | None = None,
     ) -> None: ...
 
@@ -205,6 +234,11 @@ def parse_cookies(header: bytes, charset: str = "utf-8", tolerant: bool = True, 
 def parse_cookies(header: bytes, charset: None, tolerant: bool = True, /) -> _ByteFields: ...
 def xml_escape(text: _Text, /) -> _Text: ...
 def xml_unescape(text: _Text, /) -> _Text: ...
+_request: Callable[[], Request | None]
+_response: Callable[[], Response | None]
+_application: Callable[[], Any]
+
+def _serve(application: Any, request: Request, /) -> tuple[int, list[tuple[bytes, bytes]], bytes]: ...
 def _make_request(
     kind: Literal["http", "cgi"],
     fields: Iterable[tuple[bytes, bytes]],

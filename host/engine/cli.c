@@ -44,7 +44,7 @@ static const char sm_cli_help[] =
     "  -t, --test             check configuration and application, print what would run, exit\n"
     "      --http ADDR        listen for HTTP/1.1: HOST:PORT, :PORT, [::1]:PORT, unix:/path; may repeat\n"
     "      --fastcgi ADDR     listen for FastCGI: same forms; may repeat\n"
-    "      --interface NAME   how to call the application: auto, native, wsgi, asgi\n"
+    "      --interface NAME   how to call the application: auto, native, smisk, wsgi, asgi\n"
     "      --workers N        processes; `auto`: one for each CPU\n"
     "      --threads N        sync handlers in parallel in each worker\n"
     "      --chdir DIR        working folder\n"

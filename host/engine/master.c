@@ -298,6 +298,12 @@ static void sm_master_slot_ended(struct sm_slot *slot, int wait_status) {
         sm_master_outdated_ended(slot);
         return;
     }
+    if (was_ready && WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) {
+        // Nothing failed, so nobody is made to wait either.
+        sm_log(SM_LOG_INFO, "worker %u (pid %d) has finished; starting another", slot->index, pid);
+        sm_slot_restart_now(slot);
+        return;
+    }
     sm_log(SM_LOG_ERROR, "worker %u (pid %d) %s%s", slot->index, pid, how, was_ready ? "" : " before it was ready");
     if (slot->is_replacement) {
         snprintf(said, sizeof(said), "the new code %s before it was ready; the log may say more", how);

@@ -112,6 +112,13 @@ bool sm_slot_outdate(struct sm_slot *slot) {
     return slot->is_outdated || slot->state == SM_SLOT_EMPTY;
 }
 
+void sm_slot_restart_now(struct sm_slot *slot) {
+    struct sm_master *master = slot->master;
+    sm_slot_close_ready(slot);
+    slot->state = SM_SLOT_EMPTY;
+    sm_timer_set(&master->wheel, &slot->timer, master->now);
+}
+
 void sm_slot_restart_later(struct sm_slot *slot) {
     struct sm_master *master = slot->master;
     sm_slot_close_ready(slot);

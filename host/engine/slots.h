@@ -63,6 +63,8 @@ bool sm_slot_start(struct sm_slot *slot);
 void sm_slot_stop(struct sm_slot *slot);
 // Ends a worker that is not ready, since the code that it loads has changed. False: it was ready, or is about to be.
 bool sm_slot_outdate(struct sm_slot *slot);
+// Starts the worker again: it has ended because it was asked to.
+void sm_slot_restart_now(struct sm_slot *slot);
 // Starts the worker again after a pause that grows with every failure in a row.
 void sm_slot_restart_later(struct sm_slot *slot);
 // "was killed by signal 11 (Segmentation fault)": how a wait status reads.

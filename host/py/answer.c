@@ -90,8 +90,23 @@ static enum smpy_answer_outcome blame_text(struct smpy_app *app) {
                                                       : SMPY_ANSWER_ERROR;
 }
 
+// A complete line, "Name: value".
+static enum smpy_answer_outcome write_line(struct smpy_app *app, struct sm_exchange *exchange, PyObject *line,
+                                           bool *has_type) {
+    struct sm_str name;
+    struct sm_str value;
+    if (smpy_response_header(line, &name, &value) < 0) {
+        return SMPY_ANSWER_ERROR;
+    }
+    *has_type = *has_type || sm_str_ieq(name, SM_STR("Content-Type"));
+    return judge(app, sm_exchange_field(exchange, name, value), line);
+}
+
 static enum smpy_answer_outcome write_field(struct smpy_app *app, struct sm_exchange *exchange, PyObject *pair,
                                             bool *has_type) {
+    if (PyUnicode_Check(pair) || PyBytes_Check(pair)) {
+        return write_line(app, exchange, pair, has_type);
+    }
     if (!(PyTuple_Check(pair) || PyList_Check(pair)) || PySequence_Fast_GET_SIZE(pair) != 2) {
         PyErr_Format(PyExc_TypeError, "%s returned headers with %R among them; each is a pair (name, value)",
                      app->loaded.label, pair);
@@ -122,6 +137,23 @@ static enum smpy_answer_outcome write_fields(struct smpy_app *app, struct sm_exc
     return outcome;
 }
 
+// Seldom needed, so it stays out of the way of those who do not.
+static __attribute__((noinline, cold)) enum smpy_answer_outcome
+write_session(struct smpy_app *app, struct sm_exchange *exchange, struct smpy_request *request) {
+    PyObject *value = NULL;
+    int found = smpy_request_session_cookie(request, &value);
+    if (found <= 0) {
+        return found < 0 ? SMPY_ANSWER_ERROR : SMPY_ANSWER_DONE;
+    }
+    enum smpy_answer_outcome outcome = SMPY_ANSWER_ERROR;
+    struct sm_str text = header_text(app, value);
+    if (text.ptr != NULL) {
+        outcome = judge(app, sm_exchange_field(exchange, SM_STR("Set-Cookie"), text), value);
+    }
+    Py_DECREF(value);
+    return outcome;
+}
+
 static enum smpy_answer_outcome write_type(struct smpy_app *app, struct sm_exchange *exchange, PyObject *given,
                                            struct sm_str usual) {
     struct sm_str type = given == NULL ? usual : smpy_answer_bytes(given);
@@ -136,6 +168,9 @@ enum smpy_answer_outcome smpy_answer_head(struct smpy_app *app, struct sm_exchan
                                           const struct smpy_answer *answer, struct sm_str usual, int64_t body_len) {
     bool has_type = false;
     enum smpy_answer_outcome outcome = judge(app, sm_exchange_start(exchange, answer->status, SM_STR("")), NULL);
+    if (outcome == SMPY_ANSWER_DONE && answer->request != NULL && smpy_request_has_session(answer->request)) {
+        outcome = write_session(app, exchange, answer->request);
+    }
     if (outcome == SMPY_ANSWER_DONE && answer->headers != NULL) {
         outcome = write_fields(app, exchange, answer->headers, &has_type);
     }
@@ -316,11 +351,12 @@ enum smpy_answer_outcome smpy_answer_send(struct smpy_app *app, struct sm_exchan
                                           struct smpy_request *request) {
     struct smpy_answer answer;
     if (PyUnicode_CheckExact(returned)) {
-        answer = (struct smpy_answer){.body = returned, .status = 200};
+        answer = (struct smpy_answer){.body = returned, .status = 200, .request = request};
         return send_whole(app, exchange, &answer, returned, HTML);
     }
     if (smpy_answer_unpack(app, returned, &answer) < 0) {
         return SMPY_ANSWER_ERROR;
     }
+    answer.request = request;
     return send_body(app, exchange, &answer, request);
 }

@@ -12,6 +12,7 @@ struct smpy_answer {
     PyObject *headers;      // as given: pairs, a mapping; NULL for none
     PyObject *content_type; // str or NULL
     int status;
+    struct smpy_request *request; // whose session may want a cookie; NULL: nobody's
 };
 
 // How far a call came; an exception is set with SMPY_ANSWER_ERROR only.

@@ -18,9 +18,8 @@
 #include "py/signals.h"
 
 static const struct smpy_iface *const ifaces[SMPY_KIND_COUNT] = {
-    [SMPY_KIND_NATIVE] = &smpy_iface_native,
-    [SMPY_KIND_ASYNC] = &smpy_iface_async,
-    [SMPY_KIND_WSGI] = &smpy_iface_wsgi,
+    [SMPY_KIND_NATIVE] = &smpy_iface_native, [SMPY_KIND_ASYNC] = &smpy_iface_async,
+    [SMPY_KIND_SMISK] = &smpy_iface_smisk,   [SMPY_KIND_WSGI] = &smpy_iface_wsgi,
     [SMPY_KIND_ASGI] = &smpy_iface_asgi,
 };
 
@@ -76,6 +75,8 @@ static int open_module(struct smpy_app *app) {
         .max_fields = app->settings->max_form_fields,
         .max_parts = app->settings->max_form_parts,
         .temp_dir = app->settings->temp_dir,
+        .max_formdata = SMPY_MAX_FORMDATA,
+        .max_multipart = SMPY_MAX_MULTIPART,
     };
     return 0;
 }
@@ -102,11 +103,10 @@ static void choose_iface(struct smpy_app *app) {
     app->base.streams = app->iface->streams;
 }
 
-// Calls a hook of the module if it has one. 0, or SM_EXIT_APP after having logged why.
-static int call_hook(struct smpy_app *app, const char *name) {
+int smpy_app_call_hook(PyObject *object, const char *name) {
     PyObject *hook = NULL;
     PyObject *result = NULL;
-    int found = app->loaded.module == NULL ? 0 : smpy_attribute_find_text(app->loaded.module, name, &hook);
+    int found = object == NULL ? 0 : smpy_attribute_find_text(object, name, &hook);
     if (found == 0) {
         return 0;
     }
@@ -176,7 +176,7 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
         status = smpy_loop_start(&app->loop, app, engine, app->settings->loop);
     }
     if (status == 0) {
-        status = call_hook(app, "application_will_start");
+        status = smpy_app_call_hook(app->loaded.module, "application_will_start");
     }
     if (status == 0 && app->iface->start != NULL) {
         status = app->iface->start(app);
@@ -201,7 +201,7 @@ static void app_stop(struct sm_app *base) {
     if (app->iface->stop != NULL) {
         app->iface->stop(app);
     }
-    (void)call_hook(app, "application_did_stop");
+    (void)smpy_app_call_hook(app->loaded.module, "application_did_stop");
     drop_python(app);
 }
 

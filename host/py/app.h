@@ -34,6 +34,8 @@ struct smpy_app {
 // A new application for these settings, which it borrows; starts nothing, calls no Python. NULL: no memory.
 struct sm_app *smpy_app_new(const struct sm_settings *settings);
 void smpy_app_free(struct sm_app *app);
+// Calls a hook of a module or an Application, if it has one. 0, or SM_EXIT_APP after having logged why.
+int smpy_app_call_hook(PyObject *object, const char *name);
 // The name of the interface that serves it, once started: "native".
 const char *smpy_app_interface(const struct sm_app *app);
 // "hello:handle", once started.

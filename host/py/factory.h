@@ -7,3 +7,7 @@
 extern const char smpy_make_request_doc[];
 // _smisk._make_request(): returns new.
 PyObject *smpy_make_request(PyObject *module, PyObject *args, PyObject *kwargs);
+
+// The method `_serve` of the module: runs an Application for such a Request (reply_memory.c).
+PyObject *smpy_serve(PyObject *module, PyObject *args);
+extern const char smpy_serve_doc[];

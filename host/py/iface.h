@@ -30,4 +30,5 @@ struct smpy_iface {
 extern const struct smpy_iface smpy_iface_native;
 extern const struct smpy_iface smpy_iface_async;
 extern const struct smpy_iface smpy_iface_asgi;
+extern const struct smpy_iface smpy_iface_smisk;
 extern const struct smpy_iface smpy_iface_wsgi;

@@ -156,6 +156,7 @@ static PyObject *answer(struct call *call, PyObject *returned) {
         finish(call, SMPY_ANSWER_ERROR);
         return NULL;
     }
+    call->answer.request = call->request;
     if (is_async_iterable(call->answer.body)) {
         PyObject *coroutine = pump(call, returned);
         if (coroutine == NULL) {

@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "py/application.h"
 #include "py/error.h"
 
 static const char *const kind_names[SMPY_KIND_COUNT] = {
-    [SMPY_KIND_NATIVE] = "native",
-    [SMPY_KIND_ASYNC] = "async",
-    [SMPY_KIND_WSGI] = "wsgi",
-    [SMPY_KIND_ASGI] = "asgi",
+    [SMPY_KIND_NATIVE] = "native", [SMPY_KIND_ASYNC] = "async", [SMPY_KIND_SMISK] = "smisk",
+    [SMPY_KIND_WSGI] = "wsgi",     [SMPY_KIND_ASGI] = "asgi",
 };
 
 // --- plain functions ---
@@ -128,8 +127,34 @@ static enum smpy_kind_outcome take_choice(struct smpy_loaded *loaded, PyObject *
     return SMPY_KIND_FACTORY;
 }
 
+// --- Applications ---
+
+// Of an Application, and where one is wanted; FACTORY: it is neither.
+static enum smpy_kind_outcome judge_application(struct smpy_loaded *loaded, const char *wanted) {
+    bool is_one = smpy_application_kind(loaded->handler) == SMPY_APPLICATION_INSTANCE;
+    if (is_one && is_wanted(SMPY_KIND_SMISK, wanted)) {
+        loaded->kind = SMPY_KIND_SMISK;
+        return SMPY_KIND_FOUND;
+    }
+    if (is_one && !PyCallable_Check(loaded->handler)) {
+        sm_log(SM_LOG_CRITICAL, "app: %s is an Application, so interface is smisk or auto, not %s", loaded->label,
+               wanted);
+        return SMPY_KIND_REFUSED;
+    }
+    if (strcmp(wanted, kind_names[SMPY_KIND_SMISK]) == 0) {
+        sm_log(SM_LOG_CRITICAL, "app: %s is %.100s and no smisk.core.Application, which interface asks for",
+               loaded->label, Py_TYPE(loaded->handler)->tp_name);
+        return SMPY_KIND_REFUSED;
+    }
+    return SMPY_KIND_FACTORY;
+}
+
 enum smpy_kind_outcome smpy_kind_find(struct smpy_loaded *loaded, const char *interface, bool is_made) {
     const char *wanted = interface == NULL ? "auto" : interface;
+    enum smpy_kind_outcome judged = judge_application(loaded, wanted);
+    if (judged != SMPY_KIND_FACTORY) {
+        return judged;
+    }
     int kind = plain_kind(loaded->handler, loaded->label);
     if (kind >= 0 && kind < SMPY_KIND_COUNT && is_wanted(kind, wanted)) {
         loaded->kind = (enum smpy_kind)kind;

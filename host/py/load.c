@@ -11,6 +11,7 @@
 
 #include "base/exit.h"
 #include "base/log.h"
+#include "py/application.h"
 #include "py/error.h"
 #include "py/kind.h"
 #include "py/maker.h"
@@ -263,6 +264,25 @@ static int find_dotted(const struct sm_target *target, struct smpy_loaded *out) 
     return 0;
 }
 
+static bool can_be_served(PyObject *object) {
+    return PyCallable_Check(object) || smpy_application_kind(object) != SMPY_APPLICATION_NONE;
+}
+
+// A module that gives none of the usual names may yet mean an Application.
+static int find_application(const struct sm_target *target, struct smpy_loaded *out) {
+    int found = smpy_application_find(out->module, &out->handler);
+    if (found < 0) {
+        smpy_error_log("app: what to serve is not clear");
+        return SM_EXIT_APP;
+    }
+    if (found == 0) {
+        return log_missing(out->module, target->module, NULL);
+    }
+    PyTypeObject *type = PyType_Check(out->handler) ? (PyTypeObject *)out->handler : Py_TYPE(out->handler);
+    (void)snprintf(out->label, sizeof out->label, "%.120s:%.120s", target->module, type->tp_name);
+    return 0;
+}
+
 static int find_usual(const struct sm_target *target, struct smpy_loaded *out) {
     for (size_t i = 0; i < sizeof usual_names / sizeof usual_names[0]; i++) {
         int found = smpy_attribute_find_text(out->module, usual_names[i], &out->handler);
@@ -270,14 +290,14 @@ static int find_usual(const struct sm_target *target, struct smpy_loaded *out) {
             smpy_error_log("app: an attribute could not be read");
             return SM_EXIT_APP;
         }
-        // A submodule or a constant of that name is not what was meant.
-        if (found == 1 && PyCallable_Check(out->handler)) {
+        // A submodule, a constant, or a proxy of that name is not what was meant.
+        if (found == 1 && can_be_served(out->handler)) {
             (void)snprintf(out->label, sizeof out->label, "%.240s:%s", target->module, usual_names[i]);
             return 0;
         }
         Py_CLEAR(out->handler);
     }
-    return log_missing(out->module, target->module, NULL);
+    return find_application(target, out);
 }
 
 static int refuse_object(const struct smpy_loaded *loaded) {
@@ -289,10 +309,14 @@ static int refuse_object(const struct smpy_loaded *loaded) {
 // Calls the factory if one is named, tells the kind of what there is then, and calls what turns out to be a factory.
 static int find_kind(const struct sm_target *target, const char *interface, struct smpy_loaded *out) {
     bool is_made = target->arguments[0] != '\0';
-    if (!PyCallable_Check(out->handler)) {
+    if (!can_be_served(out->handler)) {
         return refuse_object(out);
     }
     int status = is_made ? smpy_maker_call(out, target->arguments) : 0;
+    // An Application is an object: of a class, one is made.
+    if (status == 0 && smpy_application_kind(out->handler) == SMPY_APPLICATION_CLASS) {
+        status = smpy_maker_call(out, "()");
+    }
     if (status != 0) {
         return status;
     }

@@ -9,6 +9,7 @@
 enum smpy_kind {
     SMPY_KIND_NATIVE, // a callable of one: the request
     SMPY_KIND_ASYNC,  // a coroutine function of one
+    SMPY_KIND_SMISK,  // a smisk.core.Application
     SMPY_KIND_WSGI,   // a callable of two: environ, start_response
     SMPY_KIND_ASGI,   // a coroutine function of three: scope, receive, send
     SMPY_KIND_COUNT
@@ -22,7 +23,7 @@ struct smpy_loaded {
 };
 
 // Loads `app`: "module", "module:attribute.dotted", "module:factory(…)", or path/to/file.py for the module.
-// `interface`: NULL or "auto" finds out; "native", "wsgi" and "asgi" are believed unless they can never work. 0, or
-// SM_EXIT_APP after having logged why. Calls Python; `out` is empty on failure.
+// `interface`: NULL or "auto" finds out; "native", "smisk", "wsgi" and "asgi" are believed unless they can never
+// work. 0, or SM_EXIT_APP after having logged why. Calls Python; `out` is empty on failure.
 int smpy_load(const char *app, const char *interface, struct smpy_loaded *out);
 void smpy_loaded_clear(struct smpy_loaded *loaded);

@@ -8,6 +8,7 @@
 
 #include "base/exit.h"
 #include "base/log.h"
+#include "py/application.h"
 #include "py/error.h"
 
 // Returns new: (positional, named). NULL with an exception.
@@ -58,7 +59,7 @@ static int check_made(const char *label, PyObject *made) {
         sm_log(SM_LOG_CRITICAL, "app: %s returned None, not an application; does it end with `return app`?", label);
         return SM_EXIT_APP;
     }
-    if (!PyCallable_Check(made)) {
+    if (!PyCallable_Check(made) && smpy_application_kind(made) == SMPY_APPLICATION_NONE) {
         sm_log(SM_LOG_CRITICAL, "app: %s returned %.100s, which cannot be called and so is no application", label,
                Py_TYPE(made)->tp_name);
         return SM_EXIT_APP;

@@ -5,6 +5,7 @@
 #include "build_id.h"
 #include "config.h"
 #include "py/coding.h"
+#include "py/current.h"
 #include "py/factory.h"
 #include "py/markup.h"
 #include "py/pairs.h"
@@ -31,6 +32,11 @@ static const struct {
     [SMPY_IMPORT_BUFFERED_READER] = {"io", "BufferedReader"},
     [SMPY_IMPORT_BUFFERED_RANDOM] = {"io", "BufferedRandom"},
     [SMPY_IMPORT_FILE_IO] = {"io", "FileIO"},
+    [SMPY_IMPORT_STREAM] = {"smisk.core.stream", "Stream"},
+    [SMPY_IMPORT_LOG_STREAM] = {"smisk.core.stream", "LogStream"},
+    [SMPY_IMPORT_SESSION_BEGIN] = {"smisk.session.life", "begin"},
+    [SMPY_IMPORT_DEFAULT_STORE] = {"smisk.core.sessions", "default_store"},
+    [SMPY_IMPORT_GUESS_TYPE] = {"mimetypes", "guess_type"},
 };
 
 static struct PyModuleDef module_def;
@@ -91,10 +97,19 @@ static int add_type(PyObject *module, PyTypeObject *type, PyTypeObject **slot) {
 
 static int module_exec(PyObject *module) {
     struct smpy_state *state = PyModule_GetState(module);
-    state->limits = (struct smpy_limits){.body_memory = 1 << 20, .max_fields = 1000, .max_parts = 1000};
+    state->limits = (struct smpy_limits){
+        .body_memory = 1 << 20,
+        .max_fields = 1000,
+        .max_parts = 1000,
+        .max_formdata = SMPY_MAX_FORMDATA,
+        .max_multipart = SMPY_MAX_MULTIPART,
+    };
     state->name_close = PyUnicode_InternFromString("close");
     state->spool_type = smpy_spool_type_new(module);
-    if (state->name_close == NULL || state->spool_type == NULL ||
+    state->name_charset = PyUnicode_InternFromString("charset");
+    state->current = PyContextVar_New("smisk.response", NULL);
+    if (state->name_close == NULL || state->spool_type == NULL || state->current == NULL ||
+        state->name_charset == NULL || smpy_current_add(module) < 0 ||
         add_type(module, smpy_request_type_new(module), &state->request_type) < 0 ||
         add_type(module, smpy_response_type_new(module), &state->response_type) < 0 ||
         add_type(module, smpy_url_type_new(module), &state->url_type) < 0) {
@@ -115,6 +130,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->spool_type);
     Py_VISIT(state->url_type);
     Py_VISIT(state->json_encode);
+    Py_VISIT(state->current);
     for (size_t i = 0; i < SMPY_IMPORT_COUNT; i++) {
         Py_VISIT(state->imports[i]);
     }
@@ -133,6 +149,8 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->json_encode);
     Py_CLEAR(state->name_close);
     Py_CLEAR(state->url_type);
+    Py_CLEAR(state->current);
+    Py_CLEAR(state->name_charset);
     Py_CLEAR(state->spool_type);
     Py_CLEAR(state->response_type);
     Py_CLEAR(state->request_type);
@@ -159,6 +177,7 @@ static PyMethodDef module_methods[] = {
     {"parse_pairs", (PyCFunction)(void (*)(void))smpy_parse_pairs, METH_FASTCALL, smpy_parse_pairs_doc},
     {"xml_escape", smpy_xml_escape, METH_O, smpy_xml_escape_doc},
     {"xml_unescape", smpy_xml_unescape, METH_O, smpy_xml_unescape_doc},
+    {"_serve", smpy_serve, METH_VARARGS, smpy_serve_doc},
     {NULL, NULL, 0, NULL},
 };
 

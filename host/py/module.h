@@ -24,24 +24,37 @@ enum smpy_import_id {
     SMPY_IMPORT_BUFFERED_READER,
     SMPY_IMPORT_BUFFERED_RANDOM,
     SMPY_IMPORT_FILE_IO,
+    SMPY_IMPORT_STREAM,
+    SMPY_IMPORT_LOG_STREAM,
+    SMPY_IMPORT_SESSION_BEGIN,
+    SMPY_IMPORT_DEFAULT_STORE,
+    SMPY_IMPORT_GUESS_TYPE,
     SMPY_IMPORT_COUNT
 };
 
-// Bounds for forms, from the configuration; smiskd sets them before the first request.
+// Bounds for forms, from the configuration; smiskd sets them before the first request. The last two are those of
+// Applications, which set them by themselves (Request.max_formdata_size and max_multipart_size).
 struct smpy_limits {
     uint64_t body_memory; // bytes of a form kept in memory
     uint32_t max_fields;
     uint32_t max_parts;
     const char *temp_dir; // borrowed; NULL: Python's choice
+    int64_t max_formdata, max_multipart;
 };
+
+// What Smisk 1.1 took, bytes.
+#define SMPY_MAX_FORMDATA 10737418
+#define SMPY_MAX_MULTIPART 2147483648
 
 struct smpy_state {
     PyTypeObject *request_type;
     PyTypeObject *response_type;
     PyTypeObject *spool_type;
     PyTypeObject *url_type;
-    PyObject *json_encode; // a bound method, NULL until used
-    PyObject *name_close;  // "close"
+    PyObject *json_encode;  // a bound method, NULL until used
+    PyObject *name_close;   // "close"
+    PyObject *name_charset; // where an Application has its charset, see smpy_application_take
+    PyObject *current;      // a ContextVar: the Response to the request that an Application serves, see current.h
     PyObject *imports[SMPY_IMPORT_COUNT];
     struct smpy_limits limits;
     struct smpy_request *free_requests; // linked, see request.h

@@ -14,6 +14,7 @@ struct field_entry {
 };
 
 static const struct field_entry entries[SMPY_FIELD_COUNT] = {
+    [SMPY_FIELD_APP] = {SMPY_FIELD_APP, smpy_build_app},
     [SMPY_FIELD_METHOD] = {SMPY_FIELD_METHOD, smpy_build_method},
     [SMPY_FIELD_PATH] = {SMPY_FIELD_PATH, smpy_build_path},
     [SMPY_FIELD_QUERY] = {SMPY_FIELD_QUERY, smpy_build_query},
@@ -35,6 +36,8 @@ static const struct field_entry entries[SMPY_FIELD_COUNT] = {
     [SMPY_FIELD_DATA] = {SMPY_FIELD_DATA, smpy_build_data},
     [SMPY_FIELD_DATA_LENGTH] = {SMPY_FIELD_DATA_LENGTH, smpy_build_data_length},
     [SMPY_FIELD_DATA_TIME] = {SMPY_FIELD_DATA_TIME, smpy_build_data_time},
+    [SMPY_FIELD_REFERRING_URL] = {SMPY_FIELD_REFERRING_URL, smpy_build_referring_url},
+    [SMPY_FIELD_SESSION] = {SMPY_FIELD_SESSION, smpy_build_session},
 };
 
 // --- the cache ---
@@ -96,6 +99,27 @@ struct smpy_request *smpy_request_new(struct smpy_state *state, const struct smp
     }
     request->ops = ops;
     request->source = source;
+    request->has_begun = false;
+    return request;
+}
+
+struct smpy_request *smpy_request_new_as(struct smpy_state *state, PyTypeObject *type,
+                                         const struct smpy_source_ops *ops, void *source) {
+    struct smpy_request *request = (struct smpy_request *)type->tp_alloc(type, 0);
+    PyObject *nothing = request == NULL ? NULL : PyTuple_New(0);
+    if (nothing == NULL) {
+        Py_XDECREF((PyObject *)request);
+        return NULL;
+    }
+    request->state = state;
+    request->ops = ops;
+    request->source = source;
+    int status = type->tp_init((PyObject *)request, nothing, NULL);
+    Py_DECREF(nothing);
+    if (status < 0) {
+        request->ops = NULL; // the source stays the caller's
+        Py_CLEAR(request);
+    }
     return request;
 }
 
@@ -106,7 +130,7 @@ void smpy_request_recycle(struct smpy_request *request) {
         PyObject_GC_UnTrack((PyObject *)request);
         cache_clear(request);
     }
-    if (state->n_free_requests >= MAX_FREE_REQUESTS) {
+    if (state->n_free_requests >= MAX_FREE_REQUESTS || Py_TYPE(request) != state->request_type) {
         request->ops = NULL;
         Py_DECREF(request);
         return;
@@ -162,6 +186,13 @@ static PyObject *get_field(PyObject *self, void *closure) {
     return smpy_request_field((struct smpy_request *)self, entry->field);
 }
 
+// A source that is not the Request's own is an exchange that is still open.
+static PyObject *get_is_active(PyObject *self, void *closure) {
+    (void)closure;
+    const struct smpy_request *request = (struct smpy_request *)self;
+    return PyBool_FromLong(request->ops != NULL && request->ops->free == NULL);
+}
+
 static PyObject *get_is_aborted(PyObject *self, void *closure) {
     (void)closure;
     struct smpy_request *request = (struct smpy_request *)self;
@@ -192,6 +223,26 @@ static PyObject *request_log_error(PyObject *self, PyObject *text) {
     request->ops->log(request->source, (struct sm_str){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)});
     Py_DECREF(bytes);
     Py_RETURN_NONE;
+}
+
+// Parameters and cookies are made anew when the charset of their Application has changed.
+static PyObject *request_forget(PyObject *self, PyObject *unused) {
+    static const enum smpy_field fields[] = {SMPY_FIELD_GET, SMPY_FIELD_POST, SMPY_FIELD_COOKIES};
+    (void)unused;
+    struct smpy_request *request = (struct smpy_request *)self;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        request->built &= ~(1u << fields[i]);
+        Py_CLEAR(request->cache[fields[i]]);
+    }
+    Py_RETURN_NONE;
+}
+
+// Its lines are those of its body.
+static PyObject *request_iter(PyObject *self) {
+    PyObject *input = smpy_request_field((struct smpy_request *)self, SMPY_FIELD_INPUT);
+    PyObject *lines = input == NULL ? NULL : PyObject_GetIter(input);
+    Py_XDECREF(input);
+    return lines;
 }
 
 static PyObject *request_repr(PyObject *self) {
@@ -228,6 +279,25 @@ static PyGetSetDef request_getset[] = {
     FIELD("data", SMPY_FIELD_DATA, "BinaryIO: the file to filter (FCGI_DATA); empty in other roles."),
     FIELD("data_length", SMPY_FIELD_DATA_LENGTH, "int or None: FCGI_DATA_LENGTH, bytes."),
     FIELD("data_time", SMPY_FIELD_DATA_TIME, "int or None: FCGI_DATA_LAST_MOD, seconds since 1970 UTC."),
+    FIELD("referring_url", SMPY_FIELD_REFERRING_URL,
+          "smisk.core.url.URL or None: the Referer, None if it is no URL."),
+    {"session", smpy_request_session, smpy_request_set_session,
+     "object: data of the client's session, None without any. Settable; None ends the session. OSError when it is "
+     "too "
+     "late to begin one.",
+     "data"},
+    {"session_id", smpy_request_session, smpy_request_set_session,
+     "str: names the session. Settable, to go on under a new name. OSError when the response has begun.", "id"},
+    {"errors", smpy_request_errors, NULL, "smisk.core.stream.Stream: each write is one entry of the log.", NULL},
+    {"max_multipart_size", smpy_request_max_size, smpy_request_set_max_size,
+     "int: bytes of a multipart body that an Application takes, for the whole process. 0: none are read, -1: no "
+     "limit.",
+     "max_multipart_size"},
+    {"max_formdata_size", smpy_request_max_size, smpy_request_set_max_size,
+     "int: bytes of plain form fields that an Application takes, for the whole process. 0: none are read, -1: no "
+     "limit.",
+     "max_formdata_size"},
+    {"is_active", get_is_active, NULL, "bool: from the request's arrival to the end of its response.", NULL},
     {"is_aborted", get_is_aborted, NULL, "bool: whether the client has gone. Looks at the connection.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -237,6 +307,8 @@ static PyMethodDef request_methods[] = {
      "json() -> object\n\nThe body read as JSON (RFC 8259). FormError, which is a ValueError, when it is none."},
     {"log_error", request_log_error, METH_O,
      "log_error(text: str) -> None\n\nWrites to the log, and to the web server's error log over FastCGI."},
+    {"_forget", request_forget, METH_NOARGS, NULL},
+    {"_has_begun", smpy_request_has_begun, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -246,6 +318,7 @@ static PyType_Slot request_slots[] = {
     {Py_tp_traverse, request_traverse},
     {Py_tp_clear, request_clear},
     {Py_tp_repr, request_repr},
+    {Py_tp_iter, request_iter},
     {Py_tp_getset, request_getset},
     {Py_tp_methods, request_methods},
     {0, NULL},
@@ -254,7 +327,7 @@ static PyType_Slot request_slots[] = {
 static PyType_Spec request_spec = {
     .name = "_smisk.Request",
     .basicsize = sizeof(struct smpy_request),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = request_slots,
 };
 

@@ -2,6 +2,8 @@
 // The fields of a Request that come from its body: `body`, `input`, `json()`, the form in `post` and `files`, and the
 // data of a filter. A body in memory is copied once, into bytes that all of them share; one in a spool file is read
 // where it lies.
+#include <string.h>
+
 #include "proto/fields.h"
 #include "py/request.h"
 #include "py/spool.h"
@@ -55,7 +57,23 @@ static PyObject *body_file(struct smpy_request *request) {
 }
 
 PyObject *smpy_build_input(struct smpy_request *request) {
-    return body_file(request);
+    PyObject *file = body_file(request);
+    if (file == NULL || smpy_request_app(request) == NULL) {
+        return file;
+    }
+    PyObject *type = smpy_import(request->state, SMPY_IMPORT_STREAM);
+    PyObject *stream = type == NULL ? NULL : PyObject_CallOneArg(type, file);
+    Py_DECREF(file);
+    return stream;
+}
+
+PyObject *smpy_request_errors(PyObject *self, void *closure) {
+    (void)closure;
+    PyObject *type = smpy_import(((struct smpy_request *)self)->state, SMPY_IMPORT_LOG_STREAM);
+    PyObject *log = type == NULL ? NULL : PyObject_GetAttrString(self, "log_error");
+    PyObject *stream = log == NULL ? NULL : PyObject_CallFunctionObjArgs(type, Py_None, log, NULL);
+    Py_XDECREF(log);
+    return stream;
 }
 
 PyObject *smpy_build_data(struct smpy_request *request) {
@@ -92,6 +110,50 @@ static PyObject *form_limits(const struct smpy_limits *limits) {
                          limits->temp_dir);
 }
 
+// What an Application says about its forms, added to these arguments. -1 with an exception.
+static int put_app_limits(struct smpy_request *request, PyObject *app, PyObject *limits) {
+    const struct {
+        PyObject *from;
+        const char *attribute;
+    } parts[] = {
+        {app, "charset"},
+        {app, "tolerant"},
+        {(PyObject *)request, "max_formdata_size"},
+        {(PyObject *)request, "max_multipart_size"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        PyObject *value = PyObject_GetAttrString(parts[i].from, parts[i].attribute);
+        int status = value == NULL ? -1 : PyDict_SetItemString(limits, parts[i].attribute, value);
+        Py_XDECREF(value);
+        if (status < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int64_t *max_size(PyObject *self, const char *which) {
+    struct smpy_limits *limits = &((struct smpy_request *)self)->state->limits;
+    return strcmp(which, "max_formdata_size") == 0 ? &limits->max_formdata : &limits->max_multipart;
+}
+
+PyObject *smpy_request_max_size(PyObject *self, void *which) {
+    return PyLong_FromLongLong(*max_size(self, which));
+}
+
+int smpy_request_set_max_size(PyObject *self, PyObject *value, void *which) {
+    if (value == NULL || !PyLong_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%s must be an int, bytes", (const char *)which);
+        return -1;
+    }
+    long long size = PyLong_AsLongLong(value);
+    if (size == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    *max_size(self, which) = size;
+    return 0;
+}
+
 // Returns new: (post, files).
 static PyObject *parse_form(struct smpy_request *request, struct sm_str type) {
     PyObject *pair = NULL;
@@ -105,7 +167,8 @@ static PyObject *parse_form(struct smpy_request *request, struct sm_str type) {
     }
     file = body_file(request);
     limits = form_limits(&request->state->limits);
-    if (file == NULL || limits == NULL) {
+    PyObject *app = smpy_request_app(request);
+    if (file == NULL || limits == NULL || (app != NULL && put_app_limits(request, app, limits) < 0)) {
         goto done;
     }
     arguments =

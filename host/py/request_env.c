@@ -260,6 +260,18 @@ static int put_forwarded_server(PyObject *env, struct smpy_request *request, boo
     return put(env, "SERVER_PORT", PyUnicode_FromFormat("%d", port > 0 ? (int)port : is_https ? 443 : 80));
 }
 
+// An Application sees ours behind the name of the server in front, as it always did.
+static int put_software(PyObject *env, struct smpy_request *request) {
+    struct sm_str software = sm_head_find(smpy_request_head(request), SM_FIELD_NAME("", "SERVER_SOFTWARE"));
+    PyObject *front = software.len == 0 ? NULL : smpy_text(software);
+    int status = software.len == 0 ? 0
+                 : front == NULL
+                     ? -1
+                     : put(env, "SERVER_SOFTWARE", PyUnicode_FromFormat("%U smisk/%s", front, SMISK_VERSION));
+    Py_XDECREF(front);
+    return status;
+}
+
 PyObject *smpy_build_env(struct smpy_request *request) {
     const struct sm_head *head = smpy_request_head(request);
     PyObject *env = PyDict_New();
@@ -276,6 +288,9 @@ PyObject *smpy_build_env(struct smpy_request *request) {
                          put_forwarded_server(env, request, is_https) < 0
                      ? -1
                      : 0;
+    }
+    if (status == 0 && head->kind == SM_HEAD_CGI && smpy_request_app(request) != NULL) {
+        status = put_software(env, request);
     }
     if (status < 0) {
         Py_CLEAR(env);

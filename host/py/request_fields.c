@@ -101,7 +101,20 @@ PyObject *smpy_build_get(struct smpy_request *request) {
         return NULL;
     }
     struct sm_str query = sm_head_text(head, head->query);
-    return PyObject_CallFunction(parse, "y#I", query.ptr, (Py_ssize_t)query.len, request->state->limits.max_fields);
+    uint32_t most = request->state->limits.max_fields;
+    PyObject *app = smpy_request_app(request);
+    if (app == NULL) {
+        return PyObject_CallFunction(parse, "y#I", query.ptr, (Py_ssize_t)query.len, most);
+    }
+    PyObject *get = NULL;
+    PyObject *charset = PyObject_GetAttrString(app, "charset");
+    PyObject *tolerant = charset == NULL ? NULL : PyObject_GetAttrString(app, "tolerant");
+    if (tolerant != NULL) {
+        get = PyObject_CallFunction(parse, "y#IOO", query.ptr, (Py_ssize_t)query.len, most, charset, tolerant);
+    }
+    Py_XDECREF(tolerant);
+    Py_XDECREF(charset);
+    return get;
 }
 
 // Writes all Cookie fields, joined as one, to `out`; returns how many bytes that takes. `out` may be NULL.
@@ -133,6 +146,20 @@ static PyObject *cookie_header(const struct sm_head *head) {
     return joined;
 }
 
+static PyObject *call_parse_cookies(struct smpy_request *request, PyObject *parse, PyObject *header) {
+    PyObject *app = smpy_request_app(request);
+    if (app == NULL) {
+        return PyObject_CallOneArg(parse, header);
+    }
+    PyObject *charset = PyObject_GetAttrString(app, "charset");
+    PyObject *tolerant = charset == NULL ? NULL : PyObject_GetAttrString(app, "tolerant");
+    PyObject *cookies =
+        tolerant == NULL ? NULL : PyObject_CallFunctionObjArgs(parse, header, charset, tolerant, NULL);
+    Py_XDECREF(tolerant);
+    Py_XDECREF(charset);
+    return cookies;
+}
+
 PyObject *smpy_build_cookies(struct smpy_request *request) {
     PyObject *cookies = NULL;
     PyObject *parse = NULL;
@@ -146,7 +173,7 @@ PyObject *smpy_build_cookies(struct smpy_request *request) {
     }
     parse = smpy_import(request->state, SMPY_IMPORT_PARSE_COOKIES);
     if (parse != NULL) {
-        cookies = PyObject_CallOneArg(parse, header);
+        cookies = call_parse_cookies(request, parse, header);
     }
 done:
     Py_DECREF(header);
@@ -211,4 +238,22 @@ PyObject *smpy_build_url(struct smpy_request *request) {
         return NULL;
     }
     return (PyObject *)url;
+}
+
+// A Referer that is no URL is none: it comes from the client, and must not raise.
+PyObject *smpy_build_referring_url(struct smpy_request *request) {
+    const struct sm_head *head = smpy_request_head(request);
+    struct sm_str referer = sm_head_find(head, SM_FIELD_NAME("Referer", "HTTP_REFERER"));
+    if (referer.len == 0) {
+        Py_RETURN_NONE;
+    }
+    PyObject *type = smpy_import(request->state, SMPY_IMPORT_URL);
+    PyObject *text = type == NULL ? NULL : smpy_text(referer);
+    PyObject *url = text == NULL ? NULL : PyObject_CallOneArg(type, text);
+    Py_XDECREF(text);
+    if (url == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    return url;
 }

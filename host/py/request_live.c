@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "py/error.h"
 #include "py/request.h"
 
 enum { WAIT_STEP_NS = 100000 };
@@ -18,7 +19,21 @@ static void wait_for_builders(const struct smpy_request *request) {
     }
 }
 
+void smpy_request_store_session(struct smpy_request *request, struct sm_exchange *exchange) {
+    if (!smpy_request_has_session(request)) {
+        return;
+    }
+    PyObject *pending = smpy_exception_take();
+    if (smpy_request_session_finish(request) < 0) {
+        smpy_error_log_exchange(exchange);
+    }
+    if (pending != NULL) {
+        smpy_exception_give(pending);
+    }
+}
+
 void smpy_request_release(struct smpy_request *request, struct sm_exchange *exchange) {
+    smpy_request_store_session(request, exchange);
     if (smpy_is_only_reference((PyObject *)request)) {
         smpy_request_recycle(request);
         return;

@@ -20,6 +20,7 @@ struct smpy_source_ops {
     struct sm_str (*host)(void *source);
     struct sm_str (*id)(void *source);
     bool (*is_aborted)(void *source);
+    bool (*has_begun)(void *source); // the head of the response is out
     void (*log)(void *source, struct sm_str text);
     // What a Request calls when it lets go of the source; NULL for one that is not the Request's.
     void (*free)(void *source);
@@ -32,7 +33,7 @@ struct smpy_snapshot {
     struct sm_body body;
     struct sm_body filter_data;
     enum sm_role role;
-    bool is_aborted, is_forwarded, is_https;
+    bool is_aborted, is_forwarded, is_https, has_begun;
     uint16_t peer_port;
     uint16_t local_port;
     char peer[64];

@@ -48,6 +48,10 @@ static bool exchange_is_aborted(void *source) {
     return sm_exchange_is_aborted(source);
 }
 
+static bool exchange_has_begun(void *source) {
+    return sm_exchange_committed(source);
+}
+
 static void exchange_log(void *source, struct sm_str text) {
     sm_exchange_log(source, text);
 }
@@ -64,6 +68,7 @@ const struct smpy_source_ops smpy_exchange_ops = {
     .host = exchange_host,
     .id = exchange_id,
     .is_aborted = exchange_is_aborted,
+    .has_begun = exchange_has_begun,
     .log = exchange_log,
     .free = NULL,
 };
@@ -90,6 +95,7 @@ struct smpy_snapshot *smpy_snapshot_of_exchange(struct sm_exchange *exchange) {
     snapshot->is_https = sm_exchange_is_https(exchange);
     snapshot->role = sm_exchange_role(exchange);
     snapshot->is_aborted = sm_exchange_is_aborted(exchange);
+    snapshot->has_begun = true; // the response is over
     struct sm_head copy = *head;
     if (head->n_fields > 0) {
         memcpy(snapshot->fields, head->fields, head->n_fields * sizeof head->fields[0]);

@@ -87,6 +87,10 @@ static bool snapshot_is_aborted(void *source) {
     return ((struct smpy_snapshot *)source)->is_aborted;
 }
 
+static bool snapshot_has_begun(void *source) {
+    return ((struct smpy_snapshot *)source)->has_begun;
+}
+
 static void snapshot_log(void *source, struct sm_str text) {
     struct smpy_snapshot *snapshot = source;
     sm_log(SM_LOG_WARNING, "[%s] %.*s", snapshot->id, (int)(text.len < 8000 ? text.len : 8000), text.ptr);
@@ -108,6 +112,7 @@ const struct smpy_source_ops smpy_snapshot_ops = {
     .host = snapshot_host,
     .id = snapshot_id,
     .is_aborted = snapshot_is_aborted,
+    .has_begun = snapshot_has_begun,
     .log = snapshot_log,
     .free = snapshot_free,
 };

@@ -137,7 +137,8 @@ static PyObject *next_piece(struct smpy_app *app, struct smpy_stream *stream) {
 // Sends the head. `usual` and `body_len` as for smpy_answer_head.
 static enum smpy_answer_outcome send_head(struct smpy_app *app, struct sm_exchange *exchange,
                                           struct smpy_stream *stream, struct sm_str usual, int64_t body_len) {
-    struct smpy_answer answer = {stream->iterable, stream->headers, stream->content_type, stream->status};
+    struct smpy_answer answer = {stream->iterable, stream->headers, stream->content_type, stream->status,
+                                 stream->request};
     stream->is_committed = true;
     return smpy_answer_head(app, exchange, &answer, usual, body_len);
 }

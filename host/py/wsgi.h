@@ -4,7 +4,7 @@
 // held in every call.
 #pragma once
 
-#include "engine/spool.h"
+#include "py/ahead.h"
 #include "py/answer.h"
 #include "py/app.h"
 
@@ -72,12 +72,11 @@ struct smpy_wsgi_call {
     bool is_gone;    // the client has left, and the application was told
     // What the application returned, while it is sent.
     PyObject *result;
-    PyObject *iterator;    // over the result; NULL while there is none, and for a file that the kernel sends
-    int64_t body_len;      // of the whole result; -1: not known
-    bool is_single;        // len(result) is 1: its first piece is the whole body
-    bool is_whole;         // a list or tuple: nobody waits for its pieces one by one
-    bool is_full;          // write() has given the connection all that it may hold
-    struct sm_spool ahead; // what write() was given beyond that
+    PyObject *iterator;      // over the result; NULL while there is none, and for a file that the kernel sends
+    int64_t body_len;        // of the whole result; -1: not known
+    bool is_single;          // len(result) is 1: its first piece is the whole body
+    bool is_whole;           // a list or tuple: nobody waits for its pieces one by one
+    struct smpy_ahead ahead; // what write() was given beyond what the connection holds
 };
 
 enum { SMPY_WSGI_NAMES = 256 };
@@ -181,11 +180,6 @@ PyObject *smpy_wsgi_write(PyObject *self, PyObject *const *args, size_t nargsf, 
 // Sends a piece of the body, a bytes object, and before the first one the head with `body_len`. DONE, FULL, GONE
 // (also where nobody wants a body) or ERROR.
 enum smpy_answer_outcome smpy_wsgi_send(struct smpy_wsgi_call *call, PyObject *piece, int64_t body_len);
-// Sends what is queued. DONE, FULL or GONE.
-enum smpy_answer_outcome smpy_wsgi_flush(struct smpy_wsgi_call *call);
-// Sends what write() was given, `most` bytes of it or a little more. DONE: that was all. OPEN: there is more. FULL,
-// GONE or ERROR.
-enum smpy_answer_outcome smpy_wsgi_catch_up(struct smpy_wsgi_call *call, size_t most);
 
 // --- wsgi_body.c ---
 

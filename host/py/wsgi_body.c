@@ -85,7 +85,7 @@ static enum smpy_answer_outcome end_of_body(struct smpy_wsgi_call *call) {
 static enum smpy_answer_outcome send_piece(struct smpy_wsgi_call *call, PyObject *piece) {
     int64_t body_len = call->is_single ? (int64_t)PyBytes_GET_SIZE(piece) : call->body_len;
     enum smpy_answer_outcome outcome = smpy_wsgi_send(call, piece, body_len);
-    return outcome == SMPY_ANSWER_DONE && !call->is_whole ? smpy_wsgi_flush(call) : outcome;
+    return outcome == SMPY_ANSWER_DONE && !call->is_whole ? smpy_ahead_flush(call->exchange) : outcome;
 }
 
 // Pulls and sends one piece; adds its size to *sent. OPEN: go on. FULL: wait. DONE or GONE: the end. ERROR.
@@ -112,8 +112,8 @@ static enum smpy_answer_outcome wait_for_turn(struct smpy_wsgi_call *call) {
 // Goes on with what write() was given, then with the iterable. As smpy_wsgi_body_resume, but FULL and GONE are said.
 static enum smpy_answer_outcome go_on(struct smpy_wsgi_call *call) {
     size_t sent = 0;
-    if (sm_spool_unread(&call->ahead) > 0) {
-        enum smpy_answer_outcome outcome = smpy_wsgi_catch_up(call, TURN_BYTES);
+    if (smpy_ahead_waits(&call->ahead)) {
+        enum smpy_answer_outcome outcome = smpy_ahead_catch_up(call->exchange, &call->ahead, TURN_BYTES);
         if (outcome != SMPY_ANSWER_DONE) {
             return outcome == SMPY_ANSWER_OPEN ? wait_for_turn(call) : outcome;
         }
@@ -144,7 +144,7 @@ static enum smpy_answer_outcome send_only(struct smpy_wsgi_call *call, PyObject 
 }
 
 static enum smpy_answer_outcome begin_sequence(struct smpy_wsgi_call *call, PyObject *result) {
-    if (PySequence_Fast_GET_SIZE(result) == 1 && !call->is_full) {
+    if (PySequence_Fast_GET_SIZE(result) == 1 && !call->ahead.is_full) {
         PyObject *only = PySequence_Fast_GET_ITEM(result, 0);
         if (PyBytes_Check(only) && PyBytes_GET_SIZE(only) > 0) {
             return send_only(call, only);
@@ -172,7 +172,7 @@ enum smpy_answer_outcome smpy_wsgi_body_begin(struct smpy_wsgi_call *call, PyObj
         return SMPY_ANSWER_ERROR;
     }
     // A file follows at once, or never: behind pieces that wait it would have to wait too.
-    if (!call->is_full) {
+    if (!call->ahead.is_full) {
         int is_file = smpy_wsgi_file_send(call, result, &outcome);
         if (is_file != 0) {
             return is_file < 0 ? SMPY_ANSWER_ERROR : begin_file(outcome);

@@ -40,7 +40,7 @@ static struct smpy_wsgi_call *call_make(struct smpy_wsgi *wsgi) {
     if (call != NULL) {
         call->vectorcall = smpy_wsgi_start;
         call->wsgi = wsgi;
-        call->ahead.body.fd = -1;
+        smpy_ahead_init(&call->ahead);
     }
     return call;
 }
@@ -63,7 +63,7 @@ struct smpy_wsgi_call *smpy_wsgi_call_new(struct smpy_wsgi *wsgi, struct sm_exch
     call->exchange = exchange;
     call->content_length = -1;
     call->written = 0;
-    call->is_started = call->is_gone = call->is_full = false;
+    call->is_started = call->is_gone = false;
     call->input->body = *sm_exchange_body(exchange);
     call->input->off = 0;
     return call;
@@ -128,9 +128,7 @@ void smpy_wsgi_call_end(struct smpy_wsgi_call *call) {
     close_result(call);
     Py_CLEAR(call->status);
     Py_CLEAR(call->headers);
-    if (call->ahead.cap > 0 || call->ahead.body.fd >= 0) {
-        sm_spool_deinit(&call->ahead);
-    }
+    smpy_ahead_reset(&call->ahead);
     end_parts(call);
     call->exchange = NULL;
     recycle(call);

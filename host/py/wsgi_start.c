@@ -223,7 +223,7 @@ static void start_dealloc(PyObject *self) {
     Py_CLEAR(call->errors);
     Py_CLEAR(call->hints);
     Py_CLEAR(call->input);
-    sm_spool_deinit(&call->ahead);
+    smpy_ahead_reset(&call->ahead);
     type->tp_free(self);
     Py_DECREF(type);
 }

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pieces of a body on their way out, and the callable write() (PEP 3333, "The write() Callable"). An application that
-// pushes its body by write() is not made to wait for a slow client, nor is anybody else: what the connection may not
-// hold goes to a spool, memory up to request_body_memory and then an unlinked file, and follows when there is room.
-#include <errno.h>
-
-#include "py/refusal.h"
+// pushes its body by write() is not made to wait for a slow client: what is too much now is kept (ahead.h).
 #include "py/wsgi.h"
-
-enum { STEP = 16 * 1024, CAUGHT_UP_AT_ONCE = 1024 * 1024 }; // bytes
 
 static enum smpy_answer_outcome too_long(struct smpy_wsgi_call *call) {
     PyErr_Format(PyExc_ValueError, "%s sent more than the %lld bytes that its Content-Length, or len(), promised",
@@ -45,78 +39,13 @@ enum smpy_answer_outcome smpy_wsgi_send(struct smpy_wsgi_call *call, PyObject *p
     return smpy_answer_write(call->wsgi->app, exchange, bytes, piece);
 }
 
-enum smpy_answer_outcome smpy_wsgi_flush(struct smpy_wsgi_call *call) {
-    int outcome = sm_exchange_flush(call->exchange);
-    return outcome == SM_EXCHANGE_FULL   ? SMPY_ANSWER_FULL
-           : outcome == SM_EXCHANGE_GONE ? SMPY_ANSWER_GONE
-                                         : SMPY_ANSWER_DONE;
-}
-
-// --- what is ahead of the client ---
-
-// Keeps a piece that the connection cannot hold. -1 with an exception.
-static int keep(struct smpy_wsgi_call *call, struct sm_str bytes) {
-    const struct sm_settings *settings = call->wsgi->app->settings;
-    if (sm_spool_unread(&call->ahead) + bytes.len > settings->max_body_size) {
-        PyErr_Format(PyExc_OSError, "write() is more than max_body_size (%llu bytes) ahead of the client",
-                     (unsigned long long)settings->max_body_size);
-        return -1;
-    }
-    int r = sm_spool_add(&call->ahead, bytes, (size_t)settings->request_body_memory, settings->temp_dir);
-    if (r < 0) {
-        errno = -r;
-        PyErr_SetFromErrnoWithFilename(PyExc_OSError, settings->temp_dir);
-    }
-    return r < 0 ? -1 : 0;
-}
-
-enum smpy_answer_outcome smpy_wsgi_catch_up(struct smpy_wsgi_call *call, size_t most) {
-    char step[STEP];
-    size_t sent = 0;
-    while (sm_spool_unread(&call->ahead) > 0) {
-        if (sent >= most) {
-            return SMPY_ANSWER_OPEN;
-        }
-        ssize_t n = sm_spool_read(&call->ahead, step, sizeof step);
-        if (n < 0) {
-            errno = (int)-n;
-            PyErr_SetFromErrno(PyExc_OSError);
-            return SMPY_ANSWER_ERROR;
-        }
-        sent += (size_t)n;
-        int outcome = sm_exchange_write(call->exchange, step, (size_t)n);
-        if (outcome == SM_EXCHANGE_FULL) {
-            outcome = sm_exchange_flush(call->exchange);
-        }
-        if (outcome != 0) {
-            return outcome == SM_EXCHANGE_FULL   ? SMPY_ANSWER_FULL
-                   : outcome == SM_EXCHANGE_GONE ? SMPY_ANSWER_GONE
-                                                 : (enum smpy_answer_outcome)smpy_refuse(outcome, "", NULL);
-        }
-    }
-    return SMPY_ANSWER_DONE;
-}
-
 // --- the callable ---
-
-// Sends what waits, as far as the client takes it. DONE: the connection has room.
-static enum smpy_answer_outcome make_room(struct smpy_wsgi_call *call) {
-    if (!call->is_full) {
-        return SMPY_ANSWER_DONE;
-    }
-    enum smpy_answer_outcome outcome = smpy_wsgi_flush(call);
-    if (outcome == SMPY_ANSWER_DONE) {
-        outcome = smpy_wsgi_catch_up(call, CAUGHT_UP_AT_ONCE);
-    }
-    call->is_full = outcome != SMPY_ANSWER_DONE;
-    return outcome;
-}
 
 static enum smpy_answer_outcome write_now(struct smpy_wsgi_call *call, PyObject *piece) {
     enum smpy_answer_outcome outcome = smpy_wsgi_send(call, piece, -1);
     if (outcome == SMPY_ANSWER_DONE || outcome == SMPY_ANSWER_FULL) {
-        outcome = smpy_wsgi_flush(call);
-        call->is_full = outcome == SMPY_ANSWER_FULL;
+        outcome = smpy_ahead_flush(call->exchange);
+        call->ahead.is_full = outcome == SMPY_ANSWER_FULL;
     }
     // The answer to HEAD: the application says what it says to GET, and nobody hears it.
     if (outcome == SMPY_ANSWER_GONE && smpy_answer_has_no_body(call->exchange, call->code)) {
@@ -127,7 +56,7 @@ static enum smpy_answer_outcome write_now(struct smpy_wsgi_call *call, PyObject 
 
 static enum smpy_answer_outcome write_later(struct smpy_wsgi_call *call, PyObject *piece) {
     struct sm_str bytes = {PyBytes_AS_STRING(piece), (size_t)PyBytes_GET_SIZE(piece)};
-    if (check_length(call, bytes.len) < 0 || keep(call, bytes) < 0) {
+    if (check_length(call, bytes.len) < 0 || smpy_ahead_keep(call->wsgi->app, &call->ahead, bytes) < 0) {
         return SMPY_ANSWER_ERROR;
     }
     call->written += bytes.len;
@@ -154,7 +83,8 @@ PyObject *smpy_wsgi_write(PyObject *self, PyObject *const *args, size_t nargsf, 
         PyErr_SetString(PyExc_RuntimeError, "write() was called after its request was over");
         return NULL;
     }
-    enum smpy_answer_outcome outcome = call->is_gone ? SMPY_ANSWER_GONE : make_room(call);
+    enum smpy_answer_outcome outcome =
+        call->is_gone ? SMPY_ANSWER_GONE : smpy_ahead_make_room(call->exchange, &call->ahead);
     if (outcome == SMPY_ANSWER_DONE) {
         outcome = write_now(call, args[0]);
     } else if (outcome == SMPY_ANSWER_FULL || outcome == SMPY_ANSWER_OPEN) {

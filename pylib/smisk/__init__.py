@@ -14,17 +14,22 @@ __all__ = [
     "__copyright__",
     "__license__",
     "__version__",
+    "app",
+    "request",
+    "response",
 ]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _smisk import Request, Response, __version__
 
+    from smisk.core.proxies import app, request, response
     from smisk.release import __build__
     from smisk.release import author as __author__
     from smisk.release import copyright as __copyright__
     from smisk.release import license as __license__
 
+_PROXIES = ("app", "request", "response")
 _RELEASE = {"__author__": "author", "__build__": "__build__", "__copyright__": "copyright", "__license__": "license"}
 
 
@@ -34,7 +39,10 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module, attribute = ("smisk.release", _RELEASE[name]) if name in _RELEASE else ("_smisk", name)
+    if name in _RELEASE:
+        module, attribute = "smisk.release", _RELEASE[name]
+    else:
+        module, attribute = "smisk.core.proxies" if name in _PROXIES else "_smisk", name
     value: object = getattr(import_module(module), attribute)
     globals()[name] = value
     return value

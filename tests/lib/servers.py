@@ -196,6 +196,13 @@ def _nginx_both(front: Front, upstream: Address) -> None:
     _nginx_stock(front, upstream, "fastcgi_param PATH_INFO $fastcgi_script_name;")
 
 
+def _nginx_files(front: Front, upstream: Address) -> None:
+    """As in examples/deploy, and a folder that X-Accel-Redirect may lead to."""
+    where = f"unix:{upstream}" if isinstance(upstream, str) else _where(upstream)
+    listen = {"listen 80;": f"listen 127.0.0.1:{front.port}; location /files/ {{ internal; root {front.folder}; }}"}
+    _nginx(front, example("nginx/fastcgi.conf", {f"unix:{SITE_SOCKET}": where, **listen}))
+
+
 # --- lighttpd ---
 
 
@@ -218,6 +225,12 @@ def _lighttpd(front: Front, name: str, upstream: Address, replace: Mapping[str, 
 
 def _lighttpd_fastcgi(front: Front, upstream: Address) -> None:
     _lighttpd(front, "lighttpd/fastcgi.conf", upstream, {})
+
+
+def _lighttpd_files(front: Front, upstream: Address) -> None:
+    line = '        "fix-root-scriptname" => "enable",'
+    files = f'        "x-sendfile" => "enable", "x-sendfile-docroot" => ( "{front.folder}/files" ),\n'
+    _lighttpd(front, "lighttpd/fastcgi.conf", upstream, {line: files + line})
 
 
 def _lighttpd_stock(front: Front, upstream: Address) -> None:
@@ -396,6 +409,9 @@ STARTERS = {
     "nginx-proxy": _nginx_proxy,
     "lighttpd": _lighttpd_fastcgi,
     "lighttpd-authorizer": _lighttpd_authorizer,
+    # They send files that the application names.
+    "nginx-files": _nginx_files,
+    "lighttpd-files": _lighttpd_files,
     "apache-keep": _apache_reuse,
     "apache-close": _apache_close,
     "caddy": _caddy,

@@ -64,6 +64,14 @@ def test_bound_of_a_server_that_failed_is_missed(bench: Any) -> None:
     assert kept(bench, "http", limit, measured(bench, "smiskd asgi", "smiskd", "asgi", failure="no")) == [False]
 
 
+@pytest.mark.parametrize(("cost", "is_kept"), [(11.5, True), (11.6, False)])
+def test_application_is_held_to_the_native_handler(bench: Any, cost: float, is_kept: bool) -> None:
+    native = measured(bench, "smiskd native", "smiskd", "native", 10.0)
+    smisk = measured(bench, "smiskd smisk", "smiskd", "smisk", cost)
+    given = bench.targets.verdicts(bench.workload.WORKLOADS["fcgi-keep"], [native, smisk])
+    assert [one.is_kept for one in given if one.server == "smiskd smisk"] == [is_kept]
+
+
 def test_variant_with_another_loop_has_no_target(bench: Any) -> None:
     limit = measured(bench, "limit", "limit", "", 10.0)
     assert kept(bench, "http", limit, measured(bench, "smiskd asgi-uvloop", "smiskd", "asgi", 99.0)) == []
@@ -109,7 +117,8 @@ def test_every_target_names_a_workload_and_a_server_that_exist(bench: Any) -> No
     workloads, targets = bench.workload.WORKLOADS, bench.targets
     packages = {peer.package for peer in bench.run.PEERS.values()}
     assert {*targets.LEADS, *targets.NO_WORSE_THAN_ANY} <= workloads.keys()
-    assert all(variant in workloads[name].interfaces for name, variant in targets.BOUNDS)
+    bounds = {**targets.BOUNDS, **targets.NATIVE_BOUNDS}
+    assert all(variant in workloads[name].interfaces for name, variant in bounds)
     assert {package for factors in targets.LEADS.values() for package in factors} <= packages
 
 

@@ -47,7 +47,7 @@ class Setting:
 _TABLE = (
     # What to call
     Setting("app", Module(), None, "the application"),
-    Setting("interface", Choice(("auto", "native", "wsgi", "asgi"), ("smisk",)), "auto", "how it is called"),
+    Setting("interface", Choice(("auto", "native", "smisk", "wsgi", "asgi")), "auto", "how it is called"),
     Setting("root_path", Prefix(), None, "path below which the application is mounted (SCRIPT_NAME)"),
     Setting("loop", Choice(("engine", "uvloop", "asyncio")), "engine", "event loop of asynchronous applications"),
     Setting("lifespan", Choice(("auto", "on", "off")), "auto", "ASGI lifespan; auto: tolerate its absence"),
