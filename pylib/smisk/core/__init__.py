@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
     from . import xml
     from .application import Application
+    from .identifiers import object_hash, pack, uid
     from .listen import bind, listening, unbind
     from .proxies import app, request, response
     from .sessions import FileSessionStore, InvalidSessionError, SessionStore
     from .stream import Stream
-    from .identifiers import object_hash, pack, uid
     from .url import URL
 
 __all__ = [
