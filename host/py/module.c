@@ -162,10 +162,17 @@ static PyModuleDef_Slot module_slots[] = {
     {0, NULL},
 };
 
+static PyObject *module_want_exit(PyObject *module, PyObject *unused) {
+    (void)unused;
+    smpy_state_of_module(module)->wants_exit = true;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef module_methods[] = {
     {"_make_request", (PyCFunction)(void (*)(void))smpy_make_request, METH_VARARGS | METH_KEYWORDS,
      smpy_make_request_doc},
     {"_serve", smpy_serve, METH_VARARGS, smpy_serve_doc},
+    {"_want_exit", module_want_exit, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-from _smisk import Request, Response, _request, _response, _serve
+from _smisk import Request, Response, _request, _response, _serve, _want_exit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,12 +170,10 @@ class Application:
     # --- running ---
 
     def run(self) -> None:
-        """Serves: hands this program over to `smiskd`, and does not return then.
+        """Serves: hands this program over to `smiskd`, see smisk.core.launch.run_application.
 
-        In `smiskd` it returns at once: a module that is imported there calls it without harm.
+        Does not return then. In a `smiskd` that imported the program as a module it does nothing, after a warning.
         """
-        if _is_hosted():
-            return
         from smisk.core.launch import run_application
 
         run_application(self)
@@ -187,6 +185,7 @@ class Application:
         """
         if not _is_hosted():
             raise RuntimeError("the application is not served, so it cannot exit")
+        _want_exit()
         os.kill(os.getpid(), signal.SIGTERM)
 
 
