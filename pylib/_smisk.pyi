@@ -239,6 +239,7 @@ _request: Callable[[], Request | None]
 _response: Callable[[], Response | None]
 _application: Callable[[], Any]
 
+def _want_exit() -> None: ...
 def _serve(application: Any, request: Request, /) -> tuple[int, list[tuple[bytes, bytes]], bytes]: ...
 def _make_request(
     kind: Literal["http", "cgi"],

@@ -151,6 +151,7 @@ static int app_start(struct sm_app *base, struct sm_engine *engine) {
         sm_log(SM_LOG_CRITICAL, "no application is named: give one as `smiskd APP`, or as `app` in smisk.conf");
         return SM_EXIT_APP;
     }
+    app->engine = engine;
     int status = prepare_process(engine);
     if (status == 0) {
         status = name_config(app->settings);

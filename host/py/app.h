@@ -26,6 +26,7 @@ struct smpy_app {
     struct smpy_asgi_app asgi; // where it is ASGI
     PyTypeObject *async_type;  // iface_async's calls
     PyThreadState *saved;      // while the interpreter is given away (wait_enter)
+    struct sm_engine *engine;  // borrowed; NULL: nothing is served (smiskd -t)
     struct sm_reload *reload;  // borrowed from the engine; NULL without `autoreload`
     PyObject *watcher;         // of files, in one worker with `autoreload`
     bool is_live;              // Python could not be ended

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/exit.h"
-#include "base/log.h"
+#include "engine/engine.h"
 #include "py/application.h"
 #include "py/current.h"
 #include "py/error.h"
@@ -202,6 +202,12 @@ static void finish(struct smpy_app *app, struct sm_exchange *exchange, struct sm
         sm_exchange_end(exchange, 0);
     } else {
         sm_exchange_fail(exchange);
+    }
+    // The signal that exit() has sent comes after whatever happened in this turn; a client that comes now shall have
+    // another worker already.
+    if (app->state->wants_exit && app->engine != NULL) {
+        app->state->wants_exit = false;
+        sm_engine_drain(app->engine);
     }
 }
 

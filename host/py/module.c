@@ -169,6 +169,12 @@ static PyModuleDef_Slot module_slots[] = {
     {0, NULL},
 };
 
+static PyObject *module_want_exit(PyObject *module, PyObject *unused) {
+    (void)unused;
+    smpy_state_of_module(module)->wants_exit = true;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef module_methods[] = {
     {"_make_request", (PyCFunction)(void (*)(void))smpy_make_request, METH_VARARGS | METH_KEYWORDS,
      smpy_make_request_doc},
@@ -178,6 +184,7 @@ static PyMethodDef module_methods[] = {
     {"xml_escape", smpy_xml_escape, METH_O, smpy_xml_escape_doc},
     {"xml_unescape", smpy_xml_unescape, METH_O, smpy_xml_unescape_doc},
     {"_serve", smpy_serve, METH_VARARGS, smpy_serve_doc},
+    {"_want_exit", module_want_exit, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

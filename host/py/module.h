@@ -59,6 +59,7 @@ struct smpy_state {
     struct smpy_limits limits;
     struct smpy_request *free_requests; // linked, see request.h
     unsigned n_free_requests;
+    bool wants_exit; // Application.exit() was called: no new connections from now on
 };
 
 PyMODINIT_FUNC PyInit__smisk(void);

@@ -2,7 +2,6 @@
 """An Application with a page for everything that one can do; the path says which."""
 
 import os
-import sys
 import threading
 from typing import Any
 
@@ -260,5 +259,3 @@ class Everything(Application):
 
 kept: list[Any] = []
 application = Everything()
-if "pytest" not in sys.modules:
-    application.run()  # does nothing here: smiskd serves what it imports

@@ -309,7 +309,12 @@ def test_request_that_is_kept_is_over(daemon: Smiskd) -> None:
 def test_exit_ends_the_worker_after_its_answer(daemon: Smiskd) -> None:
     since = daemon.log.mark()
     pid = ask(daemon, "/pid").body
-    assert ask(daemon, "/exit").body == pid
+    with RawHTTP(daemon.http) as raw:
+        raw.send(get("/exit"))
+        with RawHTTP(daemon.http) as next_one:  # comes while the first is answered
+            next_one.send(get("/pid"))
+            assert raw.read_answer("GET").body == pid
+            next_one.read_answer("GET")
     daemon.wait_log("did stop started None", since)
     daemon.wait_log("has finished; starting another", since)
     assert ask(daemon, "/pid").body != pid
@@ -328,7 +333,7 @@ MODULES = {
     "class Mine(Application): pass\nmade = Mine()": "app:Mine (interface smisk)",
     "class Mine(Application): pass\ndef build(): return Mine()": "app:build() (interface smisk)",
     "class Mine(Application): pass\napplication = Mine": "app:application() (interface smisk)",
-    "from smisk.core import app\nclass Mine(Application): pass\nMine().run()": "app:Mine (interface smisk)",
+    "from smisk.core import app\nclass Mine(Application): pass\nMine()": "app:Mine (interface smisk)",
 }
 
 

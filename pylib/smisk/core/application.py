@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-from _smisk import Request, Response, _request, _response, _serve
+from _smisk import Request, Response, _request, _response, _serve, _want_exit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Application:
     # --- running ---
 
     def run(self) -> None:
-        """Serves: hands this program over to `smiskd`, and does not return then.
+        """Serves: hands this program over to `smiskd`, see smisk.core.launch.run_application.
 
         In a worker that runs the program again, this is where it is taken over; in a module that `smiskd` serves by
         name, it warns and returns.
@@ -186,6 +186,7 @@ class Application:
         """
         if not _is_hosted():
             raise RuntimeError("the application is not served, so it cannot exit")
+        _want_exit()
         os.kill(os.getpid(), signal.SIGTERM)
 
 
