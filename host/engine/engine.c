@@ -148,6 +148,9 @@ static void sm_port_pause(struct sm_port *port, int error) {
 
 static void sm_port_unpause(struct sm_timer *timer) {
     struct sm_port *port = SM_CONTAINER(timer, struct sm_port, pause);
+    if (port->engine->leaving) {
+        return;
+    }
     if (sm_loop_add_listener(&port->engine->net.loop, &port->source) < 0) {
         sm_timer_set(&port->engine->net.wheel, &port->pause, port->engine->net.now + ACCEPT_PAUSE_MS);
     }
@@ -157,7 +160,7 @@ static void sm_port_unpause(struct sm_timer *timer) {
 // queue up anew behind the others, or one worker would get all the connections that are kept.
 static void sm_port_requeue(struct sm_port *port) {
     struct sm_loop *loop = &port->engine->net.loop;
-    if (port->engine->settings->workers > 1 && ++port->n_accepted % ACCEPTS_PER_PLACE == 0) {
+    if (port->engine->settings->workers > 1 && !port->engine->leaving && ++port->n_accepted % ACCEPTS_PER_PLACE == 0) {
         sm_loop_remove(loop, &port->source);
         if (sm_loop_add_listener(loop, &port->source) < 0) {
             sm_port_pause(port, errno);
@@ -318,6 +321,11 @@ int sm_engine_turn(struct sm_engine *engine, int timeout_ms) {
 }
 
 // --- ending ---
+
+void sm_engine_leave(struct sm_engine *engine) {
+    engine->leaving = true;
+    sm_engine_close_ports(engine);
+}
 
 void sm_engine_drain(struct sm_engine *engine) {
     if (engine->draining) {

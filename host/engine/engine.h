@@ -56,6 +56,7 @@ struct sm_engine {
     uint32_t generation; // of the worker, unique in the life of the master; part of request ids
     uint32_t serial;
     bool draining;
+    bool leaving; // accepts no more
     bool log_paused; // said that descriptors have run out
 };
 
@@ -70,6 +71,9 @@ int sm_engine_listen(struct sm_engine *engine, const int *fds, size_t n);
 int sm_engine_wait_time(const struct sm_engine *engine, int timeout_ms);
 // One turn: waits for events, at most timeout_ms (-1: for ever), and serves them. 0 or -errno.
 int sm_engine_turn(struct sm_engine *engine, int timeout_ms);
+// No new connections from now on: those that come are for the other workers, and for the one that takes this one's
+// place. Nothing else changes until sm_engine_drain.
+void sm_engine_leave(struct sm_engine *engine);
 // No new connections; idle ones close, busy ones after their answer. Calling it again does nothing.
 void sm_engine_drain(struct sm_engine *engine);
 // In a child that the application forked: closes this process's copies of clients, listeners and epoll, so that an

@@ -207,7 +207,7 @@ static void finish(struct smpy_app *app, struct sm_exchange *exchange, struct sm
     // another worker already.
     if (app->state->wants_exit && app->engine != NULL) {
         app->state->wants_exit = false;
-        sm_engine_drain(app->engine);
+        sm_engine_leave(app->engine);
     }
 }
 
