@@ -160,7 +160,8 @@ static void sm_port_unpause(struct sm_timer *timer) {
 // queue up anew behind the others, or one worker would get all the connections that are kept.
 static void sm_port_requeue(struct sm_port *port) {
     struct sm_loop *loop = &port->engine->net.loop;
-    if (port->engine->settings->workers > 1 && !port->engine->leaving && ++port->n_accepted % ACCEPTS_PER_PLACE == 0) {
+    if (port->engine->settings->workers > 1 && !port->engine->leaving &&
+        ++port->n_accepted % ACCEPTS_PER_PLACE == 0) {
         sm_loop_remove(loop, &port->source);
         if (sm_loop_add_listener(loop, &port->source) < 0) {
             sm_port_pause(port, errno);

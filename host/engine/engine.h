@@ -56,7 +56,7 @@ struct sm_engine {
     uint32_t generation; // of the worker, unique in the life of the master; part of request ids
     uint32_t serial;
     bool draining;
-    bool leaving; // accepts no more
+    bool leaving;    // accepts no more
     bool log_paused; // said that descriptors have run out
 };
 

@@ -341,6 +341,25 @@ static void test_drain_accepts_no_more(void **state) {
     client_close(&client);
 }
 
+static void test_leave_keeps_who_is_there_and_accepts_no_more(void **state) {
+    struct served *served = *state;
+    struct client there;
+    struct client later;
+    open_client(&there, served);
+    client_ask(&there, GET, 200, "Hello, world!");
+    sm_engine_leave(&served->rig.engine);
+    open_client(&later, served); // into the backlog, for another worker
+    client_send(&later, GET);
+    client_expect_open(&later);
+    client_ask(&there, GET, 200, "Hello, world!");
+    sm_engine_drain(&served->rig.engine);
+    client_expect_ended(&there);
+    client_expect_open(&later);
+    assert_int_equal(served->rig.app.requests, 2);
+    client_close(&later);
+    client_close(&there);
+}
+
 // --- what belongs to the exchange ---
 
 static void take_all(struct probe *app, struct sm_exchange *exchange) {
@@ -490,6 +509,7 @@ int main(void) {
         LISTENING(test_allow_list_refuses_others),
         LISTENING(test_descriptors_run_out_is_said_once_and_survived),
         LISTENING(test_drain_accepts_no_more),
+        LISTENING(test_leave_keeps_who_is_there_and_accepts_no_more),
         SERVED(test_taken_head_and_body_belong_to_the_application),
         SERVED(test_taken_body_file_stays_open),
         SERVED(test_ids_are_unique),
