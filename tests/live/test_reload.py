@@ -471,6 +471,11 @@ def test_error_of_a_handler_shows_its_traceback(site: Site) -> None:
     assert b"shown" not in ask(quiet).body
 
 
+def body_of(where: str) -> bytes:
+    with RawHTTP(where) as raw:
+        return raw.request(get()).body
+
+
 def test_reload_in_the_background(site: Site) -> None:
     write(site.folder / "app.py", answers("one"))
     log, pidfile, sock = site.folder / "log", site.folder / "pid", site.folder / "s"
@@ -484,8 +489,7 @@ def test_reload_in_the_background(site: Site) -> None:
     try:
         write(site.folder / "app.py", answers("two"))
         until(lambda: RELOADED in log.read_text(), lambda: log.read_text(), 20.0)
-        with RawHTTP(str(sock)) as raw:
-            assert raw.request(get()).body == b"two"
+        until(lambda: body_of(str(sock)) == b"two", "the old worker, told to leave, accepts no more")
         assert "for development only" in log.read_text()
     finally:
         os.kill(master, signal.SIGTERM)
