@@ -91,6 +91,9 @@ int sm_exchange_start(struct sm_exchange *exchange, int status, struct sm_str re
 // Adds a field. Content-Length is remembered and enforced; "Connection: close" is obeyed; Date and Server of the
 // application replace the server's own. Other connection fields are refused. Nothing was added unless 0.
 int sm_exchange_field(struct sm_exchange *exchange, struct sm_str name, struct sm_str value);
+// Whether the head that was begun is still there: another one may have been built since, of a request that was
+// refused while this one's application looked at the connection.
+bool sm_exchange_has_head(const struct sm_exchange *exchange);
 // Commits the head. `body_len` >= 0: bytes of the body to come, where the fields did not say. -1: unknown; the
 // body is chunked, or ends with the connection.
 int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len);

@@ -158,6 +158,10 @@ int sm_exchange_put_length(struct sm_exchange *exchange) {
     return sm_bytes_append(&exchange->engine->head, field, len + 2);
 }
 
+bool sm_exchange_has_head(const struct sm_exchange *exchange) {
+    return exchange->engine->head_of == exchange;
+}
+
 int sm_exchange_commit(struct sm_exchange *exchange, int64_t body_len) {
     if (exchange->aborted || exchange->session->conn.is_broken) {
         return SM_EXCHANGE_GONE;

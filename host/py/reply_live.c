@@ -70,20 +70,14 @@ static int start_head(struct smpy_live *live, PyObject *headers) {
 }
 
 static int put_session(struct smpy_live *live) {
-    PyObject *cookie = NULL;
-    int found = smpy_request_session_cookie(live->request, &cookie);
-    if (found <= 0) {
-        return found;
-    }
     Py_ssize_t len = 0;
-    const char *text = PyUnicode_AsUTF8AndSize(cookie, &len);
-    int status =
-        text == NULL
-            ? -1
-            : judge(live, sm_exchange_field(live->exchange, SM_STR("Set-Cookie"), (struct sm_str){text, (size_t)len}),
-                    cookie);
-    Py_DECREF(cookie);
-    return status;
+    if (live->cookie == NULL) {
+        return 0;
+    }
+    const char *text = PyUnicode_AsUTF8AndSize(live->cookie, &len);
+    struct sm_str value = {text, (size_t)len};
+    return text == NULL ? -1
+                        : judge(live, sm_exchange_field(live->exchange, SM_STR("Set-Cookie"), value), live->cookie);
 }
 
 static int put_header(struct smpy_live *live, PyObject *header) {
@@ -102,9 +96,9 @@ static int put_header(struct smpy_live *live, PyObject *header) {
     return judge(live, sm_exchange_field(live->exchange, name, value), header);
 }
 
-static int live_begin(struct smpy_response *response) {
-    struct smpy_live *live = response->sink;
-    PyObject *headers = response->headers;
+// Builds the head in the engine's scratch.
+static int build_head(struct smpy_live *live) {
+    PyObject *headers = live->response->headers;
     live->content_length = -1;
     live->has_type = false;
     if (start_head(live, headers) < 0 || put_session(live) < 0) {
@@ -114,6 +108,19 @@ static int live_begin(struct smpy_response *response) {
         if (put_header(live, PyList_GET_ITEM(headers, i)) < 0) {
             return -1;
         }
+    }
+    return 0;
+}
+
+static int live_begin(struct smpy_response *response) {
+    struct smpy_live *live = response->sink;
+    PyObject *cookie = NULL;
+    if (smpy_request_session_cookie(live->request, &cookie) < 0) {
+        return -1;
+    }
+    Py_XSETREF(live->cookie, cookie);
+    if (build_head(live) < 0) {
+        return -1;
     }
     response->has_begun = live->request->has_begun = true;
     return 0;
@@ -169,6 +176,9 @@ static int put_type(struct smpy_live *live) {
 
 // Sends the head. `body_len` as for sm_exchange_commit.
 static int commit(struct smpy_live *live, int64_t body_len) {
+    if (!sm_exchange_has_head(live->exchange) && build_head(live) < 0) {
+        return -1;
+    }
     bool is_bare = live->status == 204 || live->status == 205 || live->status == 304;
     bool has_body = !is_bare && (body_len != 0 || live->file_type != NULL);
     if (has_body && !live->has_type && put_type(live) < 0) {
@@ -365,6 +375,7 @@ void smpy_live_drop_file(struct smpy_live *live) {
 
 void smpy_live_reset(struct smpy_live *live) {
     Py_CLEAR(live->first);
+    Py_CLEAR(live->cookie);
     smpy_live_drop_file(live);
     smpy_ahead_reset(&live->ahead);
     if (live->held.cap > HOLD) {

@@ -19,6 +19,7 @@ struct smpy_live {
     struct smpy_ahead ahead;
     int64_t content_length; // as declared; -1: not
     uint64_t taken;         // body bytes
+    PyObject *cookie;       // str: of the session, asked for once; NULL: not yet, or there is none
     PyObject *file_type;    // str: of what send_file() named; NULL: there is no file
     int file;               // its descriptor, if it is sent by us, else -1
     uint64_t file_len;

@@ -3,6 +3,8 @@
 
 import os
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 from smisk.core import Application, Request, Response, app, request, response
@@ -251,6 +253,15 @@ class Everything(Application):
 
     def do_pid(self) -> None:
         self.response(os.getpid())
+
+    def do_watch(self) -> None:
+        self.response.headers = ["Content-Type: text/x-mine"]
+        self.response.begin()
+        gate = Path(self.request.get["gate"])
+        while not gate.exists():
+            assert not self.request.is_aborted  # which looks at the connection
+            time.sleep(0.001)
+        self.response("mine")
 
     def do_exit(self) -> None:
         self.exit()

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from lib.daemon import Smiskd, run_smiskd
-from lib.fcgi import FastCGI, cgi_env
+from lib.fcgi import KEEP_CONN, STDIN, FastCGI, begin, cgi_env, params, stream
 from lib.http import Answer, RawHTTP, connect, get
 from lib.servers import Front
 
@@ -37,6 +37,20 @@ def ask(daemon: Smiskd, path: str, *fields: str, body: bytes | None = None, meth
     with RawHTTP(daemon.http) as raw:
         raw.send(get(path, *fields, *length, method=method) + (body or b""))
         return raw.read_answer(method)
+
+
+def test_head_that_was_begun_outlives_the_refusal_of_another_request(daemon: Smiskd, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with FastCGI(daemon.fastcgi) as front:
+        front.send(
+            begin(1, flags=KEEP_CONN) + params(1, cgi_env("GET", "/watch", f"gate={gate}")) + stream(STDIN, 1, b"")
+        )
+        front.send(begin(2, flags=KEEP_CONN) + params(2, cgi_env("GET", "/", CONTENT_LENGTH="none")))
+        daemon.wait_log("answered 400: CONTENT_LENGTH is not one number")
+        gate.touch()
+        mine, refused = front.reply(1), front.reply(2)
+    assert (mine.header("status"), mine.header("content-type")) == ("200 OK", "text/x-mine")
+    assert mine.body == b"mine" and refused.header("status") == "400 Bad Request"
 
 
 # --- what a service writes ---
