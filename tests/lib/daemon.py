@@ -80,7 +80,7 @@ def parse_address(text: str) -> tuple[str, Address]:
 class Smiskd:
     """One running smiskd. `arguments` as on the command line; `stdin` is a listening socket or nothing.
 
-    `program`: what is started with the arguments, if that is something that becomes a smiskd.
+    `program`: what is started with the arguments in place of smiskd, and becomes one.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Smiskd:
         env: Mapping[str, str] | None = None,
         stdin: int | None = None,
         prefix: Sequence[str] = (),
-        program: Sequence[str] = (str(BINARY),),
+        program: Sequence[str] = (),
         ready: bool = True,
     ) -> None:
         self._expected: list[str] = []
@@ -101,7 +101,7 @@ class Smiskd:
         self.addresses: list[tuple[str, Address]] = []
         self._has_uvloop = "loop=uvloop" in arguments
         self.process = subprocess.Popen(
-            [*prefix, *program, *arguments],
+            [*prefix, *(program or (str(BINARY),)), *arguments],
             cwd=cwd,
             env=environment(env),
             stdin=subprocess.DEVNULL if stdin is None else stdin,
