@@ -50,15 +50,22 @@ def gone(pids):
     return not [pid for pid in pids if process.alive(pid)]
 
 
-def family(server):
-    """The process ids of the master, its workers, and the shell that waits beside them."""
-    return [server.pid, *process.children(server.pid), *process.children(os.getpid())]
+@pytest.fixture
+def family():
+    """Gives the process ids of a server: the master, its workers, and the shell that waits beside them."""
+    others = set(process.children(os.getpid()))  # servers that fixtures of the whole session keep
+
+    def pids_of(server):
+        beside = [pid for pid in process.children(os.getpid()) if pid not in others]
+        return [server.pid, *process.children(server.pid), *beside]
+
+    return pids_of
 
 
 # --- coming and going ---
 
 
-def test_server_serves_a_name_and_leaves_nothing():
+def test_server_serves_a_name_and_leaves_nothing(family):
     with Server("hello", pythonpath=[APPS]) as server:
         assert fetch(server)[0] == 200
         assert server.address() == ("127.0.0.1", server.port)
@@ -186,7 +193,7 @@ def test_failure_of_the_test_comes_before_that_of_the_server():
         fail()
 
 
-def test_server_that_does_not_end_is_killed(tmp_path):
+def test_server_that_does_not_end_is_killed(family, tmp_path):
     (tmp_path / "busy.py").write_text("import time\ndef handle(request):\n    while True:\n        time.sleep(1)\n")
     server = Server("busy", pythonpath=[tmp_path], stop_timeout=0.5).start()
     pids = family(server)
