@@ -467,7 +467,7 @@ if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     print("child", child, flush=True)
     # The watcher says when the application is over.
-    print("signal", signal.sigwait({signal.SIGTERM}), os.waitpid(child, 0)[1], flush=True)
+    print("signal", int(signal.sigwait({signal.SIGTERM})), os.waitpid(child, 0)[1], flush=True)
 """
 
 
