@@ -4,7 +4,6 @@
 import os
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,6 @@ from smisk.testing.program import own_folders
 from lib.daemon import BINARY, run_smiskd
 
 PYLIB = str(Path(smisk.__file__).parents[1])
-
-
-def kinds():
-    """Every kind; that of Smisk's own applications where there are some."""
-    has_applications = hasattr(import_module("smisk.core"), "Application")
-    reason = "smisk.core has no Application yet"
-    skip = pytest.mark.skipif(not has_applications, reason=reason)
-    return [pytest.param(kind, marks=skip) if kind == "smisk" else kind for kind in KINDS]
 
 
 @pytest.fixture
@@ -39,7 +30,7 @@ def project(tmp_path, monkeypatch, capsys):
     return make
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", KINDS)
 def test_tests_of_a_new_project_pass(project, kind):
     folder = project(kind)
     env = {
@@ -55,7 +46,7 @@ def test_tests_of_a_new_project_pass(project, kind):
     assert f"{4 if kind == 'smisk' else 5} passed" in done.stdout
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", KINDS)
 def test_smiskd_takes_the_configuration_of_a_new_project(project, kind):
     folder = project(kind)
     done = run_smiskd("-t", "--pythonpath", PYLIB, "--pythonpath", ".", cwd=folder)

@@ -27,15 +27,8 @@ Start = Callable[..., Smiskd]
 
 
 @pytest.fixture
-def core() -> None:
-    """Skips the test where there is no Application yet."""
-    pytest.importorskip("smisk.core.application", reason="smisk.core.application is not there")
-
-
-@pytest.fixture
-def ipc(core: None) -> None:
+def ipc() -> None:
     """Skips the test where nothing can be shared."""
-    pytest.importorskip("smisk.ipc", reason="smisk.ipc is not there")
     pytest.importorskip("lmdb", reason="the package lmdb is not installed")
 
 
@@ -92,7 +85,6 @@ def ask(where: Address, path: str, *fields: str, method: str = "GET", body: byte
 # --- minimal ---
 
 
-@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("path", ["/", "/anything/at?all"])
 def test_core_minimal_answers_every_url(serve: Callable[..., Address], path: str) -> None:
     answer = ask(serve("core-minimal"), path)
@@ -117,7 +109,6 @@ def pid_of(answer: Answer) -> int:
     return int(match[1])
 
 
-@pytest.mark.usefixtures("core")
 def test_core_distributed_ends_after_four_requests_and_another_process_goes_on(smiskd: Start, tmp_path: Path) -> None:
     daemon = run(smiskd, "core-distributed", tmp_path)
     pids = [pid_of(ask(daemon.http, "/")) for _ in range(12)]
@@ -126,7 +117,6 @@ def test_core_distributed_ends_after_four_requests_and_another_process_goes_on(s
     daemon.rebase(1)
 
 
-@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("kind", ["lighttpd", "nginx"])
 def test_core_distributed_goes_on_without_one_of_its_servers(
     smiskd: Start, fronts: Callable[..., Front], tmp_path: Path, kind: str
@@ -156,7 +146,7 @@ def test_core_distributed_goes_on_without_one_of_its_servers(
 
 
 @pytest.fixture
-def inputs(core: None, serve: Callable[..., Address]) -> Address:
+def inputs(serve: Callable[..., Address]) -> Address:
     return serve("core-input")
 
 
@@ -221,7 +211,6 @@ def test_core_input_keeps_a_session(inputs: Address) -> None:
 # --- send a file ---
 
 
-@pytest.mark.usefixtures("core")
 def test_core_sendfile_sends_its_image_whole(serve: Callable[..., Address]) -> None:
     where = serve("core-sendfile")
     assert b'<img src="image.jpg"' in ask(where, "/").body
@@ -233,14 +222,12 @@ def test_core_sendfile_sends_its_image_whole(serve: Callable[..., Address]) -> N
         assert answer.all(name) == []
 
 
-@pytest.mark.usefixtures("core")
 @pytest.mark.parametrize("path", ["/other.jpg", "/..%2Fcore-minimal.jpg", "/.jpg"])
 def test_core_sendfile_sends_nothing_else(serve: Callable[..., Address], path: str) -> None:
     # nginx refuses a path that leads out of the site by itself.
     assert ask(serve("core-sendfile"), path).status in (400, 404)
 
 
-@pytest.mark.usefixtures("core")
 def test_core_sendfile_has_its_own_location_for_front_servers_only(
     smiskd: Start, fronts: Callable[..., Front], tmp_path: Path
 ) -> None:
@@ -336,8 +323,8 @@ def test_core_key_value_store_outlives_its_server(smiskd: Start, tmp_path: Path)
 def test_example_runs_as_a_program(
     request: pytest.FixtureRequest, tmp_path: Path, program_file: str, path: str, status: int
 ) -> None:
-    request.getfixturevalue("ipc" if "store" in program_file else "core")
-    pytest.importorskip("smisk.util.main", reason="smisk.util.main is not there")
+    if "store" in program_file:
+        request.getfixturevalue("ipc")
     import smisk
 
     port = free_port()
@@ -380,7 +367,7 @@ def test_example_with_a_configuration_is_whole(folder: str) -> None:
 def test_configuration_of_an_example_is_fine_from_anywhere(
     request: pytest.FixtureRequest, tmp_path: Path, folder: str
 ) -> None:
-    if folder.startswith("core-"):
-        request.getfixturevalue("ipc" if "store" in folder else "core")
+    if folder.startswith("core-") and "store" in folder:
+        request.getfixturevalue("ipc")
     done = run_smiskd("-t", "-c", str(EXAMPLES / folder / "smisk.conf"), cwd=tmp_path)
     assert (done.returncode, "are fine" in done.stdout + done.stderr) == (0, True), done.stderr

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import smisk.config
-import smisk.core
 
 from lib import process
 from lib.daemon import APPS, BINARY, ROOT, Address, Smiskd, environment, run_smiskd
@@ -28,10 +26,6 @@ Start = Callable[..., Smiskd]
 EXIT_APP = 1
 PROGRAM = APPS / "launching.py"
 LOCAL = "127.0.0.1:0"
-
-needs_application = pytest.mark.skipif(
-    not hasattr(smisk.core, "Application"), reason="smisk.core.Application is not there yet"
-)
 
 
 def variables(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -355,7 +349,6 @@ def old_style(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@needs_application
 def test_application_is_served_by_smiskd_and_by_itself(program: Start, smiskd: Start, old_style: Path) -> None:
     hosted = smiskd("--workers", "1", "--http", LOCAL, "myapp", cwd=old_style, env=variables())
     assert ask_http(hosted.http)["label"] == "class"
@@ -366,7 +359,6 @@ def test_application_is_served_by_smiskd_and_by_itself(program: Start, smiskd: S
     assert not [line for line in daemon.log.lines if "not executed" in line]
 
 
-@needs_application
 @pytest.mark.parametrize("bare", ["", "yes"], ids=["main", "run"])
 def test_application_with_every_option_means_the_same(program: Start, old_style: Path, bare: str) -> None:
     options = "--bind 127.0.0.1:0 --forks 1 --chdir sub --umask 027 --pidfile pid --debug --appdir sub --http-port 0"
@@ -379,14 +371,12 @@ def test_application_with_every_option_means_the_same(program: Start, old_style:
     assert ask_http(daemon.http)["label"] == "instance"
 
 
-@needs_application
 def test_application_with_wrong_option_says_so(old_style: Path) -> None:
     done = run_program("myapp.py", "--bind", LOCAL, "--forks", "x", cwd=old_style)
     assert done.returncode == 2
     assert "'x' is not a whole number" in done.stderr
 
 
-@needs_application
 def test_application_that_cannot_bind_leaves_emergency_log(old_style: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -399,7 +389,6 @@ def test_application_that_cannot_bind_leaves_emergency_log(old_style: Path) -> N
     assert "Address already in use" in log.read_text()
 
 
-@needs_application
 def test_application_spawned_is_daemons_at_consecutive_addresses(old_style: Path) -> None:
     options = ("--spawn", "2", "--bind", str(old_style / "s"), "--pidfile", "pid", "--stderr", "log")
     done = run_program("myapp.py", *options, cwd=old_style)
@@ -422,7 +411,6 @@ def test_application_spawned_is_daemons_at_consecutive_addresses(old_style: Path
             until(lambda pid=pid: not process.alive(pid), f"{pid} has ended", 20)  # type: ignore[misc]
 
 
-@needs_application
 def test_application_spawned_where_it_cannot_be_says_how_many_failed(old_style: Path) -> None:
     done = run_program("myapp.py", "--spawn", "2", "--bind", f"{old_style}/none/s", cwd=old_style)
     assert done.returncode == 1
@@ -444,8 +432,6 @@ if __name__ == "__main__":
 """
 
 
-@needs_application
-@pytest.mark.skipif(not hasattr(smisk.config, "config"), reason="smisk.config.config is not there yet")
 def test_application_loads_its_configuration_from_its_folder(program: Start, tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "site.conf").write_text('"greeting": "hello",')
@@ -506,7 +492,6 @@ def status_of(path: str) -> int:
         return raw.ask("/").status
 
 
-@needs_application
 def test_application_deferred_runs_in_child_that_tells_parent_its_end(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with deferred(tmp_path, path) as (running, child):
@@ -518,7 +503,6 @@ def test_application_deferred_runs_in_child_that_tells_parent_its_end(tmp_path: 
         assert running.wait(20) == 0
 
 
-@needs_application
 def test_application_deferred_and_kept_alive_runs_again_until_told(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with deferred(tmp_path, path, "keep") as (running, child):

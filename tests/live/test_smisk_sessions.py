@@ -2,15 +2,12 @@
 """Sessions in a request: when the cookie is sent, and what is stored, of Applications and native handlers."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from lib.daemon import Smiskd
 from lib.http import Answer, RawHTTP, get
-
-pytestmark = pytest.mark.skipif(find_spec("smisk.session") is None, reason="there is no smisk.session yet")
 
 HTTP = ("--workers", "1", "--http", "127.0.0.1:0")
 

@@ -11,8 +11,6 @@ from lib.daemon import APPS, Smiskd
 from lib.fcgi import FastCGI
 from lib.http import Answer, RawHTTP, get
 
-pytest.importorskip("smisk.core.application", reason="smisk.core.application is not there")
-
 PLACES = ("--workers", "1", "--http", "127.0.0.1:0", "--fastcgi", "127.0.0.1:0")
 SIGNATURE = "smisk+wsgi/0.1.0"
 

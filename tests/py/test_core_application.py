@@ -263,7 +263,6 @@ def test_application_is_served_in_process():
 
 
 def test_session_goes_from_request_to_request():
-    pytest.importorskip("smisk.session.life")
     made = Counter()
     _, fields, body = serve_request(made, make(target="/count"))
     cookie = dict(fields)[b"Set-Cookie"].decode().partition(";")[0]

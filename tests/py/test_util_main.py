@@ -38,10 +38,6 @@ from lib.wait import until
 PYLIB = Path(__file__).resolve().parents[2] / "pylib"
 VARIABLES = ("SMISK_APP_DIR", "SMISK_BIND", "SMISK_ENVIRONMENT", "SMISK_LOG_DIR")
 
-needs_application = pytest.mark.skipif(
-    not hasattr(smisk.core, "Application"), reason="smisk.core.Application is not there yet"
-)
-
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -620,7 +616,6 @@ def test_runloop_of_children_that_end_by_themselves_returns(tmp_path: Path) -> N
 # --- applications ---
 
 
-@needs_application
 def test_absapp_takes_classes_instances_and_nothing() -> None:
     base = smisk.core.Application  # type: ignore[attr-defined]
 
@@ -638,14 +633,12 @@ def test_absapp_takes_classes_instances_and_nothing() -> None:
     assert type(absapp()) is base
 
 
-@needs_application
 @pytest.mark.parametrize("wrong", [5, "app", object(), dict, fail])
 def test_absapp_of_no_application_is_valueerror(wrong: object) -> None:
     with pytest.raises(ValueError, match="neither an Application"):
         main_package.absapp(wrong)
 
 
-@needs_application
 def test_main_sets_up_once_and_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     base = smisk.core.Application  # type: ignore[attr-defined]
 
