@@ -377,14 +377,16 @@ def test_requests_leave_nothing_behind():
         response = _smisk.Response(request.body, 404, {"A": "b"}, "text/x")
         response.set_cookie("a", "b")
 
-    for _ in range(1000):  # until caches of the interpreter are full
-        use()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(1000):
-        use()
-    gc.collect()
-    assert sys.getallocatedblocks() - before < 50
+    def growth():
+        before = sys.getallocatedblocks()
+        for _ in range(1000):
+            use()
+        gc.collect()
+        return sys.getallocatedblocks() - before
+
+    growth()  # until caches of the interpreter are full
+    # A leak shows in every round; what else the process keeps for itself in one of them does not.
+    assert min(growth() for _ in range(3)) < 50
 
 
 def test_response_defaults():
