@@ -29,17 +29,29 @@ static inline struct sm_str sm_span_in(struct sm_span span, const char *base) {
     return (struct sm_str){base + span.off, span.len};
 }
 
+// Up to seven characters.
+static inline bool sm_same_short(const char *a, const char *b, size_t len) {
+    uint32_t one = 0;
+    uint32_t other = 0;
+    if (len < sizeof one) {
+        return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
+    }
+    memcpy(&one, a, sizeof one);
+    memcpy(&other, b, sizeof other);
+    if (one != other) {
+        return false;
+    }
+    memcpy(&one, a + len - sizeof one, sizeof one); // overlaps what was compared
+    memcpy(&other, b + len - sizeof other, sizeof other);
+    return one == other;
+}
+
 // Whether `len` bytes are the same. For names and values: few bytes, compared eight at a time, without a call.
 static inline bool sm_same(const char *a, const char *b, size_t len) {
     uint64_t one = 0;
     uint64_t other = 0;
     if (len < sizeof one) {
-        for (size_t i = 0; i < len; i++) {
-            if (a[i] != b[i]) {
-                return false;
-            }
-        }
-        return true;
+        return sm_same_short(a, b, len);
     }
     for (size_t at = 0; at + sizeof one < len; at += sizeof one) {
         memcpy(&one, a + at, sizeof one);

@@ -26,13 +26,12 @@ static bool read_length(const char *data, size_t len, size_t *off, size_t *lengt
     return true;
 }
 
-int sm_fcgi_pair_next(const char *data, size_t len, size_t *off, struct sm_str *name_out, struct sm_str *value_out) {
+// A pair with a length of four bytes, or one that the block does not hold.
+static int read_long_pair(const char *data, size_t len, size_t *off, struct sm_str *name_out,
+                          struct sm_str *value_out) {
     size_t at = *off;
     size_t name_len;
     size_t value_len;
-    if (at == len) {
-        return 0;
-    }
     if (!read_length(data, len, &at, &name_len) || !read_length(data, len, &at, &value_len)) {
         return -1;
     }
@@ -44,6 +43,31 @@ int sm_fcgi_pair_next(const char *data, size_t len, size_t *off, struct sm_str *
     *value_out = (struct sm_str){data + at + name_len, value_len};
     *off = at + name_len + value_len;
     return 1;
+}
+
+// As sm_fcgi_pair_next, quick for nearly every pair: one whose lengths are of one byte each.
+static inline int read_pair(const char *data, size_t len, size_t *off, struct sm_str *name_out,
+                            struct sm_str *value_out) {
+    uint8_t lens[2];
+    if (*off == len) {
+        return 0;
+    }
+    if (len - *off >= sizeof lens) {
+        memcpy(lens, data + *off, sizeof lens);
+        size_t used = sizeof lens + lens[0] + lens[1];
+        if (!((lens[0] | lens[1]) & LONG_LENGTH) && used <= len - *off) {
+            const char *name = data + *off + sizeof lens;
+            *name_out = (struct sm_str){name, lens[0]};
+            *value_out = (struct sm_str){name + lens[0], lens[1]};
+            *off += used;
+            return 1;
+        }
+    }
+    return read_long_pair(data, len, off, name_out, value_out);
+}
+
+int sm_fcgi_pair_next(const char *data, size_t len, size_t *off, struct sm_str *name_out, struct sm_str *value_out) {
+    return read_pair(data, len, off, name_out, value_out);
 }
 
 static char *put_length(char *out, size_t length) {
@@ -96,12 +120,9 @@ static enum sm_fcgi_params take_length(struct sm_head *head, struct sm_str value
     return SM_FCGI_PARAMS_OK;
 }
 
-// A block on its way into a head.
-struct reading {
-    const char *end; // of the block
-    const char *nul; // the first NUL byte of the block at or behind what is read; `end`: none
-    struct sm_head *head;
-    struct sm_span https, scheme;
+// What a block says of the scheme, on its way into a head.
+struct scheme {
+    struct sm_span https, name;
 };
 
 // Whether a name of the same length is this one. The length is a constant here, so there is no call.
@@ -118,11 +139,10 @@ static struct sm_span *find_address(struct sm_head *head, struct sm_str name) {
 }
 
 // Where the variable of this name is kept; NULL when it has no place of its own.
-static struct sm_span *find_place(struct reading *reading, struct sm_str name) {
-    struct sm_head *head = reading->head;
+static inline struct sm_span *find_place(struct sm_head *head, struct scheme *scheme, struct sm_str name) {
     switch (name.len) {
     case 5:
-        return name_is(name, SM_STR("HTTPS")) ? &reading->https : NULL;
+        return name_is(name, SM_STR("HTTPS")) ? &scheme->https : NULL;
     case 9:
         return name_is(name, SM_STR("PATH_INFO"))   ? &head->path
                : name_is(name, SM_STR("HTTP_HOST")) ? &head->host
@@ -137,7 +157,7 @@ static struct sm_span *find_place(struct reading *reading, struct sm_str name) {
                                                        : NULL;
     case 14:
         return name_is(name, SM_STR("REQUEST_METHOD"))   ? &head->method
-               : name_is(name, SM_STR("REQUEST_SCHEME")) ? &reading->scheme
+               : name_is(name, SM_STR("REQUEST_SCHEME")) ? &scheme->name
                                                          : NULL;
     case 15:
         return name_is(name, SM_STR("SERVER_PROTOCOL")) ? &head->protocol : NULL;
@@ -146,52 +166,64 @@ static struct sm_span *find_place(struct reading *reading, struct sm_str name) {
     }
 }
 
-// Whether there is a NUL in [from, to). The lengths between names and values have NULs too, where they are 0, but
-// few: looking from one to the next is quicker than into each name and value.
-static bool has_nul(struct reading *reading, const char *from, const char *to) {
-    if (reading->nul < from) {
-        const char *nul = memchr(from, '\0', (size_t)(reading->end - from));
-        reading->nul = nul == NULL ? reading->end : nul;
-    }
-    return reading->nul < to;
+// What follows from several variables together.
+static void conclude(struct sm_head *head, const struct scheme *scheme) {
+    const char *target = head->base + head->target.off;
+    struct sm_str https = sm_span_in(scheme->https, head->base);
+    head->has_query = head->query.len > 0 || (head->target.len > 0 && memchr(target, '?', head->target.len) != NULL);
+    head->is_head_method = sm_str_eq(sm_span_in(head->method, head->base), SM_STR("HEAD"));
+    head->is_https = (https.len == 1 ? https.ptr[0] == '1' : sm_str_ieq(https, SM_STR("on"))) ||
+                     sm_str_ieq(sm_span_in(scheme->name, head->base), SM_STR("https"));
 }
 
-static enum sm_fcgi_params take_pair(struct reading *reading, struct sm_str name, struct sm_str value) {
-    struct sm_head *head = reading->head;
-    // Name and value lie side by side.
-    if (name.len == 0 || has_nul(reading, name.ptr, value.ptr + value.len)) {
-        return SM_FCGI_PARAMS_BAD_BYTES;
-    }
-    if (head->n_fields >= head->max_fields) {
-        return SM_FCGI_PARAMS_TOO_MANY;
-    }
+// The first NUL of the block from `from` on; `end`: none. The lengths between names and values have NULs too, where
+// they are 0, but few: looking from one to the next is quicker than into each name and value.
+static const char *find_nul(const char *from, const char *end) {
+    const char *nul = memchr(from, '\0', (size_t)(end - from));
+    return nul == NULL ? end : nul;
+}
+
+// Takes a variable into the head, which has room for it.
+static inline enum sm_fcgi_params take(struct sm_head *head, struct scheme *scheme, struct sm_str name,
+                                       struct sm_str value) {
     struct sm_field *field = &head->fields[head->n_fields++];
+    struct sm_span where = {(uint32_t)(value.ptr - head->base), (uint32_t)value.len};
     field->name = (struct sm_span){(uint32_t)(name.ptr - head->base), (uint32_t)name.len};
-    field->value = (struct sm_span){(uint32_t)(value.ptr - head->base), (uint32_t)value.len};
-    struct sm_span *place = find_place(reading, name);
+    field->value = where;
+    struct sm_span *place = find_place(head, scheme, name);
     if (place != NULL) {
-        *place = field->value;
+        *place = where;
     } else if (name.len == 14 && name_is(name, SM_STR("CONTENT_LENGTH"))) {
         return take_length(head, value);
     }
     return SM_FCGI_PARAMS_OK;
 }
 
-static bool says_https(const struct reading *reading) {
-    struct sm_str https = sm_span_in(reading->https, reading->head->base);
-    if (https.len == 1 ? https.ptr[0] == '1' : sm_str_ieq(https, SM_STR("on"))) {
-        return true;
+static enum sm_fcgi_params parse(const char *block, size_t len, struct sm_head *head, struct scheme *scheme) {
+    const char *end = block + len;
+    const char *nul = find_nul(block, end);
+    struct sm_str name;
+    struct sm_str value;
+    size_t off = 0;
+    for (;;) {
+        int pair = read_pair(block, len, &off, &name, &value);
+        if (pair <= 0) {
+            return pair == 0 ? SM_FCGI_PARAMS_OK : SM_FCGI_PARAMS_MALFORMED;
+        }
+        if (nul < name.ptr) {
+            nul = find_nul(name.ptr, end);
+        }
+        if (name.len == 0 || nul < block + off) { // name and value lie side by side
+            return SM_FCGI_PARAMS_BAD_BYTES;
+        }
+        if (head->n_fields >= head->max_fields) {
+            return SM_FCGI_PARAMS_TOO_MANY;
+        }
+        enum sm_fcgi_params outcome = take(head, scheme, name, value);
+        if (outcome != SM_FCGI_PARAMS_OK) {
+            return outcome;
+        }
     }
-    return sm_str_ieq(sm_span_in(reading->scheme, reading->head->base), SM_STR("https"));
-}
-
-// What follows from several variables together.
-static void conclude(const struct reading *reading) {
-    struct sm_head *head = reading->head;
-    const char *target = head->base + head->target.off;
-    head->has_query = head->query.len > 0 || (head->target.len > 0 && memchr(target, '?', head->target.len) != NULL);
-    head->is_head_method = sm_str_eq(sm_span_in(head->method, head->base), SM_STR("HEAD"));
-    head->is_https = says_https(reading);
 }
 
 enum sm_fcgi_params sm_fcgi_params_parse(const char *block, size_t len, struct sm_head *head) {
@@ -205,19 +237,10 @@ enum sm_fcgi_params sm_fcgi_params_parse(const char *block, size_t len, struct s
     if (len > UINT32_MAX) {
         return SM_FCGI_PARAMS_MALFORMED; // spans could not point into it
     }
-    struct reading reading = {.head = head, .nul = block, .end = block + len};
-    size_t off = 0;
-    struct sm_str name;
-    struct sm_str value;
-    for (;;) {
-        int pair = sm_fcgi_pair_next(block, len, &off, &name, &value);
-        if (pair <= 0) {
-            conclude(&reading);
-            return pair == 0 ? SM_FCGI_PARAMS_OK : SM_FCGI_PARAMS_MALFORMED;
-        }
-        enum sm_fcgi_params outcome = take_pair(&reading, name, value);
-        if (outcome != SM_FCGI_PARAMS_OK) {
-            return outcome;
-        }
+    struct scheme scheme = {0};
+    enum sm_fcgi_params outcome = parse(block, len, head, &scheme);
+    if (outcome == SM_FCGI_PARAMS_OK || outcome == SM_FCGI_PARAMS_MALFORMED) {
+        conclude(head, &scheme);
     }
+    return outcome;
 }

@@ -194,20 +194,18 @@ enum sm_http1_event sm_http1_next(struct sm_http1 *parser, const char *data, siz
 }
 
 bool sm_http1_name_ok(struct sm_str name) {
+    unsigned classes = SM_BYTE_TOKEN;
     for (size_t i = 0; i < name.len; i++) {
-        if (!sm_byte_is(name.ptr[i], SM_BYTE_TOKEN)) {
-            return false;
-        }
+        classes &= sm_byte_classes[(uint8_t)name.ptr[i]];
     }
-    return name.len > 0;
+    return name.len > 0 && classes != 0;
 }
 
 bool sm_http1_value_ok(struct sm_str value) {
-    for (size_t i = 0; i < value.len; i++) {
-        char byte = value.ptr[i];
-        if (byte == '\r' || byte == '\n' || byte == '\0') {
-            return false;
-        }
+    const char *end = value.ptr + value.len;
+    const char *ptr = sm_scan_line(value.ptr, end);
+    while (ptr < end && *ptr != '\r' && *ptr != '\n' && *ptr != '\0') { // other controls are the application's affair
+        ptr++;
     }
-    return true;
+    return ptr == end;
 }

@@ -90,7 +90,7 @@ struct smpy_wsgi_name {
     PyObject *value; // the last short value, or NULL
 };
 
-enum { SMPY_WSGI_PAST_FIELDS = 64, SMPY_WSGI_PAST_NAMES = 2048 };
+enum { SMPY_WSGI_PAST_FIELDS = 64, SMPY_WSGI_PAST_NAMES = 2048, SMPY_WSGI_PAST_TEXT = 2048 };
 
 // What the last requests of one kind of head had in common (wsgi_past.c).
 struct smpy_wsgi_past {
@@ -105,6 +105,9 @@ struct smpy_wsgi_past {
         PyObject *key, *value; // NULL: a field that becomes no variable
     } fields[SMPY_WSGI_PAST_FIELDS];
     char names[SMPY_WSGI_PAST_NAMES]; // of the fields, one after the other
+    char text[SMPY_WSGI_PAST_TEXT];   // the fields that `whole` has, as they came
+    size_t text_len;                  // 0: not known
+    struct sm_span first;             // where in it the first field's value lies
 };
 
 struct smpy_wsgi {
