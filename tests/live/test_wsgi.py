@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lib.daemon import Smiskd
-from lib.fcgi import STDIN, FastCGI, Reply, begin, cgi_env, params, request, stream
+from lib.fcgi import KEEP_CONN, STDIN, FastCGI, Reply, begin, cgi_env, params, request, stream
 from lib.http import Answer, RawHTTP, get
 
 BOTH = ("--workers", "1", "--http", "127.0.0.1:0", "--fastcgi", "127.0.0.1:0")
@@ -136,6 +136,49 @@ def test_environ_of_one_request_says_nothing_of_the_one_before(echo: Smiskd) -> 
     assert (first["HTTP_X_A"], first["PATH_INFO"], first["QUERY_STRING"]) == ("first", "/one", "q")
     assert (second["HTTP_X_A"], second["PATH_INFO"], second["QUERY_STRING"]) == ("second", "/two", "")
     assert "HTTP_ACCEPT" not in second and "HTTP_USER_AGENT" not in third
+
+
+# One request often, then one of the same length in every part, and all over again: what a request may take from the
+# one before is decided by its bytes. In the last three only the border between a name and its value, or between two
+# fields, has moved.
+SERIES: list[tuple[list[str], dict[str, str]]] = [
+    (["X-A: one", "X-B: two"], {"HTTP_X_A": "one", "HTTP_X_B": "two"}),
+    (["X-A: one", "X-B: six"], {"HTTP_X_A": "one", "HTTP_X_B": "six"}),
+    (["X-A: ten", "X-B: six"], {"HTTP_X_A": "ten", "HTTP_X_B": "six"}),
+    (["X-A: ten", "X-C: six"], {"HTTP_X_A": "ten", "HTTP_X_C": "six"}),
+    (["X-A: te", "X-CC: six"], {"HTTP_X_A": "te", "HTTP_X_CC": "six"}),
+]
+
+
+def test_environ_of_requests_that_come_again_over_http(echo: Smiskd) -> None:
+    with RawHTTP(echo.http) as raw:
+        for fields, wanted in SERIES * 2:
+            for _ in range(4):
+                environ = json.loads(raw.request(get("/", *fields)).body)
+                found = {name: value for name, value in environ.items() if name.startswith("HTTP_X")}
+                assert found == wanted
+
+
+# The names and values, joined, are the same bytes in each.
+MOVED = [
+    {"HTTP_XAB": "cd", "HTTP_Y": "1"},
+    {"HTTP_XA": "bcd", "HTTP_Y": "1"},
+    {"HTTP_XABC": "d", "HTTP_Y": "1"},
+    {"HTTP_XABCD": "", "HTTP_Y": "1"},
+    {"HTTP_XABCD": "HTTP_Y", "1": ""},
+]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_environ_of_requests_that_come_again_over_fastcgi(echo: Smiskd, is_first: bool) -> None:
+    rest = {name: value for name, value in cgi_env().items() if not name.startswith("HTTP_")}
+    with FastCGI(echo.fastcgi) as fcgi:
+        for wanted in MOVED * 2:
+            env = {**wanted, **rest} if is_first else {**rest, **wanted}
+            for _ in range(4):
+                fcgi.send(begin(1, flags=KEEP_CONN) + params(1, env) + stream(STDIN, 1, b""))
+                environ = json.loads(fcgi.reply().body)
+                assert {name: environ[name] for name in environ if name.startswith("HTTP_") or name == "1"} == wanted
 
 
 def header_fields(environ: dict[str, Any]) -> dict[str, Any]:
