@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -177,29 +178,35 @@ class Load:
     cores: tuple[int, ...]
 
     def argv(self, address: str, seconds: float) -> list[str]:
-        """Command line of the generator for the server at `address` (HOST:PORT); not for WebSockets."""
+        """Command line of the generator for the server at `address` (HOST:PORT); not for WebSockets.
+
+        wrk knows whole seconds only: it is told more than it gets, and interrupted.
+        """
         if self.workload.protocol == "http":
             wrk = shutil.which("wrk")
             if wrk is None:
                 raise LoadError("wrk is not installed")
-            whole = max(1, round(seconds))
-            options = ["-t1", f"-c{self.connections}", f"-d{whole}s", "--timeout", "10s", "--latency"]
+            options = ["-t1", f"-c{self.connections}", f"-d{round(seconds) + 60}s", "--timeout", "10s", "--latency"]
             return [wrk, *options, *wrk_script(self.workload), f"http://{address}{self.workload.path}"]
         argv = [str(program("fcgiload")), "--json", "-c", str(self.connections), "-d", str(seconds)]
         return [*argv, *(["--close"] if self.workload.protocol == "fcgi-close" else []), address]
 
     def run(self, address: str, seconds: float) -> Figures:
-        """Load the server for `seconds` (wrk: whole ones); raises LoadError when nothing was answered."""
-        done = subprocess.run(
-            self.argv(address, seconds),
-            capture_output=True,
-            text=True,
-            timeout=seconds + 60,
-            check=False,
-            preexec_fn=self.bind,
-        )
+        """Load the server for `seconds`; raises LoadError when nothing was answered."""
+        argv = self.argv(address, seconds)
+        with subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=self.bind
+        ) as child:
+            try:
+                if self.workload.protocol == "http":
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        child.wait(seconds)
+                    child.send_signal(signal.SIGINT)
+                out, error = child.communicate(timeout=seconds + 60)
+            finally:
+                child.kill()
         read = wrk_figures if self.workload.protocol == "http" else fcgiload_figures
-        return checked(read(done.stdout or done.stderr))
+        return checked(read(out or error))
 
     def bind(self) -> None:
         """Keep this process on the load's cores."""

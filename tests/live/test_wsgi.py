@@ -161,9 +161,9 @@ def test_environ_of_requests_that_come_again_over_http(echo: Smiskd) -> None:
 
 # The names and values, joined, are the same bytes in each.
 MOVED = [
-    {"HTTP_XAB": "cd", "HTTP_Y": "1"},
-    {"HTTP_XA": "bcd", "HTTP_Y": "1"},
-    {"HTTP_XABC": "d", "HTTP_Y": "1"},
+    {"HTTP_XAB": "CD", "HTTP_Y": "1"},
+    {"HTTP_XA": "BCD", "HTTP_Y": "1"},
+    {"HTTP_XABC": "D", "HTTP_Y": "1"},
     {"HTTP_XABCD": "", "HTTP_Y": "1"},
     {"HTTP_XABCD": "HTTP_Y", "1": ""},
 ]
