@@ -78,8 +78,8 @@ def compare_functions(report: Report, options: argparse.Namespace) -> bool:
             ]
         )
         is_kept = ratio >= MIN_RATIO
-        kept.append(is_kept or not case.has_target)
-        colours.append(((GREEN,) if is_kept else (RED,)) if case.has_target else ())
+        kept.append(is_kept)
+        colours.append((GREEN,) if is_kept else (RED,))
         report.data.setdefault("functions", []).append(
             {"function": case.title, "beside": case.beside, "ratio": ratio, "ratios": over}
         )

@@ -64,6 +64,27 @@ size_t sm_form_decode(char *out, struct sm_str src) {
     return decode(out, src, ' ');
 }
 
+// Not 0 when one of the bytes is not ASCII or has a meaning. Without a jump, for the compiler to take many at once.
+static inline unsigned special_among(const char *bytes, size_t len) {
+    uint8_t found = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t byte = (uint8_t)bytes[i];
+        found |= (uint8_t)((byte >> 7) | (byte == '%') | (byte == '+'));
+    }
+    return found;
+}
+
+bool sm_form_is_plain(struct sm_str src) {
+    enum { STEP = 256 }; // bytes
+    while (src.len >= STEP) {
+        if (special_among(src.ptr, STEP) != 0) {
+            return false;
+        }
+        src = (struct sm_str){src.ptr + STEP, src.len - STEP};
+    }
+    return special_among(src.ptr, src.len) == 0;
+}
+
 size_t sm_percent_encoded_len(struct sm_str src, enum sm_percent_keep keep) {
     size_t wrong = 0;
     for (size_t at = 0; at < src.len; at++) {

@@ -17,6 +17,8 @@ enum sm_percent_keep {
 size_t sm_percent_decode(char *out, struct sm_str src);
 // The same for keys and values of forms, where a plus sign is a space.
 size_t sm_form_decode(char *out, struct sm_str src);
+// Whether the bytes are ASCII and decoding them would change nothing.
+bool sm_form_is_plain(struct sm_str src);
 
 // How many bytes `src` has when it is encoded: src.len means that nothing would change.
 size_t sm_percent_encoded_len(struct sm_str src, enum sm_percent_keep keep);

@@ -38,12 +38,36 @@ static PyObject *decode_key(struct sm_str bytes, const struct smpy_pairs_rule *r
                                                   : decode_strictly(bytes, rule->charset, "replace");
 }
 
+// Returns new: text of ASCII.
+static PyObject *plain_text(struct sm_str bytes) {
+    if (bytes.len < 2) { // of these the interpreter has its own
+        return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, bytes.len == 0 ? "" : bytes.ptr,
+                                         (Py_ssize_t)bytes.len);
+    }
+    PyObject *text = PyUnicode_New((Py_ssize_t)bytes.len, 127);
+    if (text != NULL) {
+        memcpy(PyUnicode_1BYTE_DATA(text), bytes.ptr, bytes.len);
+    }
+    return text;
+}
+
 // The bytes with escapes and plus signs turned back, in `scratch` unless there are none.
 static struct sm_str unescaped(struct sm_str bytes, char *scratch) {
     if (bytes.len == 0 || (memchr(bytes.ptr, '%', bytes.len) == NULL && memchr(bytes.ptr, '+', bytes.len) == NULL)) {
         return bytes;
     }
     return (struct sm_str){scratch, sm_form_decode(scratch, bytes)};
+}
+
+// Returns new: a key or a value of a form.
+static PyObject *form_key(struct sm_str bytes, const struct smpy_pairs_rule *rule, char *scratch) {
+    bool is_plain = rule->charset == NULL && sm_form_is_plain(bytes);
+    return is_plain ? plain_text(bytes) : decode_key(unescaped(bytes, scratch), rule);
+}
+
+static PyObject *form_value(struct sm_str bytes, const struct smpy_pairs_rule *rule, char *scratch) {
+    bool is_plain = rule->charset == NULL && !rule->keeps_bytes && sm_form_is_plain(bytes);
+    return is_plain ? plain_text(bytes) : decode_value(unescaped(bytes, scratch), rule);
 }
 
 // --- pairs ---
@@ -72,9 +96,9 @@ static int add(PyObject *dict, PyObject *key, PyObject *value) {
 static int add_pair(PyObject *dict, struct sm_pair pair, const struct smpy_pairs_rule *rule, char *scratch) {
     int status = -1;
     PyObject *value = NULL;
-    PyObject *key = decode_key(rule->kind == SMPY_PAIRS_COOKIE ? pair.key : unescaped(pair.key, scratch), rule);
+    PyObject *key = rule->kind == SMPY_PAIRS_COOKIE ? decode_key(pair.key, rule) : form_key(pair.key, rule, scratch);
     if (key != NULL) {
-        value = pair.has_value ? decode_value(unescaped(pair.value, scratch), rule) : Py_NewRef(Py_None);
+        value = pair.has_value ? form_value(pair.value, rule, scratch) : Py_NewRef(Py_None);
     }
     if (value != NULL) {
         status = add(dict, key, value);

@@ -66,6 +66,26 @@ static void test_percent_decode_in_place_is_the_same(void **state) {
     assert_memory_equal(text, "a b%zz A", 8);
 }
 
+// Each byte, alone and at every place of texts of the lengths around which the work is cut.
+static void test_form_is_plain_finds_every_special_byte_everywhere(void **state) {
+    static const size_t lens[] = {1, 7, 8, 255, 256, 257, 600};
+    char text[600];
+    (void)state;
+    assert_true(sm_form_is_plain((struct sm_str){0}));
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        memset(text, 'x', sizeof text);
+        assert_true(sm_form_is_plain(put(text, lens[i])));
+        for (size_t at = 0; at < lens[i]; at++) {
+            for (int byte = 0; byte < 256; byte += lens[i] < 9 ? 1 : 43) {
+                text[at] = (char)byte;
+                bool is_special = byte == '%' || byte == '+' || byte >= 128;
+                assert_int_equal(sm_form_is_plain(put(text, lens[i])), !is_special);
+            }
+            text[at] = 'x';
+        }
+    }
+}
+
 static void expect_kept(enum sm_percent_keep keep, const char *others) {
     for (int byte = 0; byte < 256; byte++) {
         char text = (char)byte;
@@ -113,6 +133,7 @@ int main(void) {
         cmocka_unit_test(test_percent_decode_leaves_what_is_no_escape),
         cmocka_unit_test(test_percent_decode_knows_every_two_digits),
         cmocka_unit_test(test_percent_decode_in_place_is_the_same),
+        cmocka_unit_test(test_form_is_plain_finds_every_special_byte_everywhere),
         cmocka_unit_test(test_percent_encode_keeps_what_the_set_says),
         cmocka_unit_test(test_percent_encode_of_nothing_is_nothing),
     };
