@@ -2,11 +2,12 @@
 """Session data as bytes and back: what comes back as something else is refused, what was damaged is not decoded."""
 
 import datetime
+import json
 import pickle
 
 import pytest
 from smisk.core.sessions import InvalidSessionError, SessionDataError
-from smisk.session.codec import get_codec, seal, unseal
+from smisk.session.codec import JSONCodec, get_codec, seal, unseal, unseal_both
 
 PLAIN = [
     {"user": "å€😀", "n": 1, "f": 0.5, "t": True, "none": None, "list": [1, [2, {}]]},
@@ -162,3 +163,20 @@ def test_codec_without_its_library_says_what_to_install(monkeypatch):
     monkeypatch.setattr("smisk.session.codec._made", {})
     with pytest.raises(ImportError, match=r"smisk\[msgpack\]"):
         get_codec("msgpack")
+
+
+@pytest.mark.parametrize(
+    "data", [None, "x\u00e9\ud800", 0, -1.5, 1e300, [], {}, {"a": [1, {"b": None}], "\u20ac": True}, (1, 2)]
+)
+def test_json_is_the_same_without_the_encoder_in_c(data: object) -> None:
+    quick, plain = JSONCodec(), JSONCodec()
+    plain._pieces = None
+    assert quick._pieces is not None
+    assert quick.encode(data) == plain.encode(data) == json.dumps(data, separators=(",", ":")).encode()
+
+
+def test_what_was_stored_is_what_a_stable_codec_encodes_again(codec):
+    data = {"b": 1, "a": [1.5, "\u20ac", None]}
+    back, encoded = unseal_both(seal(data, codec, 1000), codec)
+    assert back == data
+    assert encoded == (None if codec.name == "pickle" else codec.encode(data))

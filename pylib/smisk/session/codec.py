@@ -14,13 +14,14 @@ from smisk.core.sessions import InvalidSessionError, SessionDataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any, Protocol
 
     class Codec(Protocol):
         """`name`: letters and digits. `encode` raises SessionDataError, `decode` anything, for what it does not know.
 
         `check` raises SessionDataError for what `encode` takes but `decode` would give back as something else. `same`:
-        whether both would be kept alike.
+        whether both would be kept alike. One with a true `is_stable` encodes what it has decoded as the same bytes.
         """
 
         name: str
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         def same(self, one: Any, other: Any) -> bool: ...
 
 
-__all__ = ["Codec", "JSONCodec", "MsgpackCodec", "PickleCodec", "get_codec", "seal", "unseal", "wrap"]
+__all__ = ["Codec", "JSONCodec", "MsgpackCodec", "PickleCodec", "get_codec", "seal", "unseal", "unseal_both", "wrap"]
 
 _MAX_DEPTH = 200  # far below what the decoders can take, however deep the stack is that they start from
 _CONTAINERS = (dict, list, tuple)
@@ -44,9 +45,13 @@ class JSONCodec:
     """What JSON knows: text, numbers, True, False, None, lists, dicts with keys of text. A tuple comes back as a list."""
 
     name = "json"
+    is_stable = True
 
     _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
     _decoder = json.JSONDecoder()
+
+    def __init__(self) -> None:
+        self._pieces = _ready_encoder(self._encoder)
 
     def check(self, data: Any) -> None:
         """SessionDataError for keys that are no text, and for what is nested too deep."""
@@ -54,6 +59,11 @@ class JSONCodec:
 
     def encode(self, data: Any) -> bytes:
         """SessionDataError names what is in the way: a type, a circle, a number without a value."""
+        if self._pieces is not None:
+            try:
+                return "".join(self._pieces(data, 0)).encode("ascii")
+            except (TypeError, ValueError, RecursionError):
+                pass  # the encoder below says it better
         try:
             return self._encoder.encode(data).encode("ascii")
         except (TypeError, ValueError, RecursionError) as error:
@@ -71,6 +81,7 @@ class MsgpackCodec:
     """As JSON, and bytes, dates with a time zone, and keys that are numbers or bytes. Needs `smisk[msgpack]`."""
 
     name = "msgpack"
+    is_stable = True
 
     def __init__(self) -> None:
         try:
@@ -163,14 +174,34 @@ def wrap(body: bytes, codec: str | Codec, max_size: int) -> bytes:
 
 def unseal(sealed: bytes, codec: str | Codec) -> Any:
     """The data out of their envelope. InvalidSessionError: damaged, or not of this codec."""
+    return unseal_both(sealed, codec)[0]
+
+
+def unseal_both(sealed: bytes, codec: str | Codec) -> tuple[Any, bytes | None]:
+    """As `unseal`; with what the codec would encode the data as, where that is certain."""
     codec = get_codec(codec)
     head, _, body = sealed.partition(b"\n")
     if head != b"smisk1 %b %08x" % (codec.name.encode("ascii"), crc32(body)):
         raise InvalidSessionError("invalid session data")
     try:
-        return codec.decode(body)
+        return codec.decode(body), body if getattr(codec, "is_stable", False) else None
     except Exception as error:  # a pickle may name classes that are gone, and raise what they raise
         raise InvalidSessionError(f"invalid session data: {error}") from error
+
+
+def _ready_encoder(encoder: json.JSONEncoder) -> Callable[[Any, int], Iterable[str]] | None:
+    """The C part of an encoder, which it would make anew for each call; None where Python has none.
+
+    It is told of no markers: a circle then ends as a RecursionError.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return None
+    quote = json.encoder.encode_basestring_ascii
+    ready: Callable[[Any, int], Iterable[str]] = make(
+        None, encoder.default, quote, None, encoder.key_separator, encoder.item_separator, False, False, False
+    )
+    return ready
 
 
 def _refusal(name: str, error: Exception) -> SessionDataError:

@@ -17,7 +17,7 @@ import time
 
 from smisk.core.sessions import InvalidSessionError, SessionStore, SessionStoreError, check_positive
 
-from .codec import seal, unseal, wrap
+from .codec import seal, unseal, unseal_both, wrap
 from .folder import Lock, open_folder, private_folder, replace_file, try_lock, unlink, unlock
 from .ids import ID_LENGTH, check_id
 from .slots import OVERHEAD, lay_out, newest, next_slot
@@ -84,6 +84,13 @@ class FileSessionStore(SessionStore):
 
     def read(self, sid: str) -> Any:
         """The data. InvalidSessionError: `no data`, `data too old`, `invalid session data`; the file is then removed."""
+        return self._read(sid)[0]
+
+    def fetch(self, text: str) -> tuple[str, Any, bytes | None]:
+        """Id, data and encoded data of the session that a cookie names. InvalidSessionError as `read`."""
+        return (text, *self._read(text))
+
+    def _read(self, sid: str) -> tuple[Any, bytes | None]:
         folder, name = self._place(sid)
         if random.random() < self.gc_probability:
             self.sweep()
@@ -177,8 +184,8 @@ class FileSessionStore(SessionStore):
         check_id(sid)
         return self.file_prefix + sid[:_SHARD], sid[_SHARD:]
 
-    def _load(self, fd: int, name: str) -> Any:
-        """The data of a file of the folder `fd`. InvalidSessionError, SessionStoreError."""
+    def _load(self, fd: int, name: str) -> tuple[Any, bytes | None]:
+        """The data of a file of the folder `fd`, and encoded. InvalidSessionError, SessionStoreError."""
         file = _open(fd, name, os.O_RDONLY)
         try:
             slot = self._slot(file)
@@ -186,7 +193,7 @@ class FileSessionStore(SessionStore):
             _close(file)
         if slot is None:
             raise InvalidSessionError(_NO_DATA)
-        return unseal(slot.content, self.codec)
+        return unseal_both(slot.content, self.codec)
 
     def _change(self, sid: str, change: Callable[[bytes | None], bytes | None]) -> None:
         """Replaces a file's content by `change(content)` under the lock. None is no file, nor what can be read."""
@@ -194,9 +201,10 @@ class FileSessionStore(SessionStore):
         with Lock(folder, self.lock_timeout) as fd:
             file = _open(fd, name, os.O_RDWR)
             try:
-                slot = None
-                with contextlib.suppress(InvalidSessionError):
+                try:
                     slot = self._slot(file)
+                except InvalidSessionError:
+                    slot = None
                 before = None if slot is None else slot.content
                 after = change(before)
                 if after is None:
@@ -230,7 +238,7 @@ class FileSessionStore(SessionStore):
     def _is_old(self, found: os.stat_result) -> bool:
         return found.st_mtime < time.time() - self.ttl
 
-    def _look_again(self, folder: str, name: str) -> Any:
+    def _look_again(self, folder: str, name: str) -> tuple[Any, bytes | None]:
         """What could not be read without the lock: read with it, or removed. InvalidSessionError, SessionStoreError."""
         with Lock(folder, self.lock_timeout) as fd:
             try:

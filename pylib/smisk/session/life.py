@@ -158,17 +158,18 @@ class Life:
             return
         text = self._request.cookies.get(self._store.name)
         if isinstance(text, str):
+            encoded = None
             with contextlib.suppress(InvalidSessionError):
-                self._id, self._data = self._find(text)
+                self._id, self._data, encoded = self._find(text)
             if self._data is None:
                 self._id = None
             else:
                 self._came = self._stored = self._id
-                self._before = self._encoded()
+                self._before = self._encoded() if encoded is None else encoded
         self._touched = True
 
-    def _find(self, text: str) -> tuple[str, Any]:
-        return self._store.find(text)
+    def _find(self, text: str) -> tuple[str, Any, bytes | None]:
+        return self._store.fetch(text)
 
     def _begun(self) -> bool:
         return self._asked or (self._has_begun is not None and self._has_begun())
@@ -296,9 +297,9 @@ class CookieLife(Life):
         if not over and self._asked and self._data is not None and self._encoded() != self._before:
             raise OSError(_TOO_LATE_FOR_DATA)
 
-    def _find(self, text: str) -> tuple[str, Any]:
+    def _find(self, text: str) -> tuple[str, Any, bytes | None]:
         sid, data, self._expires = self._store.open(text)
-        return sid, data
+        return sid, data, None
 
     def _needs_cookie(self) -> bool:
         return True

@@ -44,9 +44,10 @@ def newest(file: bytes) -> Slot | None:
     size, odd = divmod(len(file), 2)
     if odd or size < OVERHEAD:
         return None
-    numbers = [_HEAD.unpack_from(file, start)[2] for start in (0, size)]
-    later = int(numbers[1] > numbers[0])
-    return _unpack(file, later, size) or _unpack(file, 1 - later, size)
+    first, second = _HEAD.unpack_from(file, 0), _HEAD.unpack_from(file, size)
+    if second[2] > first[2]:
+        return _slot(file, size, 1, second) or _slot(file, size, 0, first)
+    return _slot(file, size, 0, first) or _slot(file, size, 1, second)
 
 
 def next_slot(slot: Slot, content: bytes) -> tuple[int, bytes] | None:
@@ -61,12 +62,14 @@ def _pack(size: int, number: int, content: bytes) -> bytes:
     return head + _SUM.pack(crc32(content, crc32(head))) + content
 
 
-def _unpack(file: bytes, which: int, size: int) -> Slot | None:
-    start = which * size
-    magic, own_size, number, length = _HEAD.unpack_from(file, start)
+def _slot(file: bytes, size: int, which: int, head: tuple[bytes, int, int, int]) -> Slot | None:
+    """The slot that begins with `head`; None if it is not whole."""
+    magic, own_size, number, length = head
     if magic != _MAGIC or own_size != size or length > size - OVERHEAD:
         return None
-    summed, body = start + _HEAD.size, start + OVERHEAD
+    start = which * size
+    body = start + OVERHEAD
+    summed = body - _SUM.size
     content = file[body : body + length]
     if _SUM.unpack_from(file, summed)[0] != crc32(content, crc32(file[start:summed])):
         return None
