@@ -151,15 +151,19 @@ class FileSessionStore(SessionStore):
         """Stores `after` if the session is still `before`."""
         old = wrap(before, self.codec, len(before))
         new = wrap(after, self.codec, self.max_size)
-        done = False
-
-        def change(content: bytes | None) -> bytes | None:
-            nonlocal done
-            done = content == old
-            return new if done else content
-
-        self._change(sid, change)
-        return done
+        folder, name = self._place(sid)
+        with Lock(folder, self.lock_timeout) as fd:
+            file = _open(fd, name, os.O_RDWR)
+            try:
+                slot = self._slot(file)
+                if slot is None or slot.content != old:
+                    return False
+                _put(fd, name, file, slot, new)
+            except InvalidSessionError:
+                return False
+            finally:
+                _close(file)
+        return True
 
     def sweep(self, *, everything: bool = False) -> int:
         """Removes expired sessions and returns how many; `everything`: looks through all folders, to their ends.
