@@ -104,6 +104,8 @@ class RedisSessionStore(SwapStore):
     def close(self) -> None:
         """Closes the connections of the store's own client."""
         if self._client is not None and not self._given:
+            if self._cluster:
+                self._client.disconnect_connection_pools()  # which its own close() leaves to the garbage collector
             self._client.close()
             self._client = None
 
