@@ -13,14 +13,16 @@
 #include "py/text.h"
 
 // In this order: the first name that is part of SERVER_SOFTWARE counts.
-static const struct {
+static const struct front {
     const char *software;
     const char *header;
+    bool decodes; // percent-encoding in the header: nginx reads a URI, lighttpd does as it does; mod_xsendfile 0.12
+                  // not
 } fronts[] = {
-    {"lighttpd/1.4", "X-LIGHTTPD-send-file"},
-    {"lighttpd/", "X-Sendfile"},
-    {"Apache/2", "X-Sendfile"},
-    {"nginx/", "X-Accel-Redirect"},
+    {"lighttpd/1.4", "X-LIGHTTPD-send-file", true},
+    {"lighttpd/", "X-Sendfile", true},
+    {"Apache/2", "X-Sendfile", false},
+    {"nginx/", "X-Accel-Redirect", true},
 };
 
 static bool contains(struct sm_str text, struct sm_str part) {
@@ -32,13 +34,13 @@ static bool contains(struct sm_str text, struct sm_str part) {
     return false;
 }
 
-// The header that makes the server in front send a file; NULL: it knows none, or there is no such server.
-static const char *front_header(struct sm_exchange *exchange) {
+// The server in front that can send a file; NULL: it cannot, or there is none.
+static const struct front *front_of(struct sm_exchange *exchange) {
     const struct sm_head *head = sm_exchange_head(exchange);
     struct sm_str software = sm_head_find(head, SM_FIELD_NAME("", "SERVER_SOFTWARE"));
     for (size_t i = 0; i < sizeof fronts / sizeof fronts[0] && head->kind == SM_HEAD_CGI; i++) {
         if (contains(software, sm_str_from(fronts[i].software))) {
-            return fronts[i].header;
+            return &fronts[i];
         }
     }
     return NULL;
@@ -81,15 +83,25 @@ static PyObject *type_of(struct smpy_state *state, PyObject *path) {
 
 // --- by the server in front ---
 
-// Percent-encoded: nginx reads a URI, and the others decode what they are given as well.
-static int name_to_front(struct smpy_response *response, const char *header, PyObject *path) {
-    struct sm_str text = {PyBytes_AS_STRING(path), (size_t)PyBytes_GET_SIZE(path)};
+// Returns new: the path as text for a header line, where each character stands for a byte.
+static PyObject *path_for(const struct front *front, struct sm_str path) {
+    if (!front->decodes) {
+        return PyUnicode_DecodeLatin1(path.ptr, (Py_ssize_t)path.len, NULL);
+    }
+    PyObject *encoded = smpy_text_encode_path(path, SM_STR(""));
+    PyObject *text = encoded == NULL ? NULL : PyUnicode_FromEncodedObject(encoded, "ascii", NULL);
+    Py_XDECREF(encoded);
+    return text;
+}
+
+static int name_to_front(struct smpy_response *response, const struct front *front, PyObject *path) {
     PyObject *headers = PyObject_GetAttrString((PyObject *)response, "headers");
-    PyObject *encoded = headers == NULL ? NULL : smpy_text_encode_path(text, SM_STR(""));
-    PyObject *line = encoded == NULL ? NULL : PyUnicode_FromFormat("%s: %s", header, PyBytes_AS_STRING(encoded));
+    struct sm_str bytes = {PyBytes_AS_STRING(path), (size_t)PyBytes_GET_SIZE(path)};
+    PyObject *text = headers == NULL ? NULL : path_for(front, bytes);
+    PyObject *line = text == NULL ? NULL : PyUnicode_FromFormat("%s: %U", front->header, text);
     int status = line == NULL ? -1 : PyList_Append(headers, line);
     Py_XDECREF(line);
-    Py_XDECREF(encoded);
+    Py_XDECREF(text);
     Py_XDECREF(headers);
     return status;
 }
@@ -145,8 +157,8 @@ int smpy_live_send_file(struct smpy_response *response, PyObject *path) {
     }
     PyObject *bytes = path_bytes(path);
     PyObject *type = bytes == NULL ? NULL : type_of(live->app->state, bytes);
-    const char *header = front_header(live->exchange);
-    int status = type == NULL ? -1 : header != NULL ? name_to_front(response, header, bytes) : open_file(live, bytes);
+    const struct front *front = front_of(live->exchange);
+    int status = type == NULL ? -1 : front != NULL ? name_to_front(response, front, bytes) : open_file(live, bytes);
     if (status == 0) {
         live->file_type = Py_NewRef(type);
     }

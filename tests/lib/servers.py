@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,12 @@ class Front:
     port: int = field(default_factory=free_port)
     running: "subprocess.Popen[bytes] | None" = None
     log: Log | None = None
+    public: Path | None = None  # a folder that everybody may enter, removed at the end
+
+    @property
+    def files(self) -> Path:
+        """The folder whose files one of the kinds `…-files` may send; not made by it."""
+        return (self.public or self.folder) / "files"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -111,6 +118,8 @@ class Front:
 
     def stop(self) -> None:
         """Ends the server and everything it started. Does nothing to one that never ran."""
+        if self.public is not None:
+            shutil.rmtree(self.public)
         if self.running is None:
             return
         self.running.send_signal(signal.SIGTERM)
@@ -312,6 +321,18 @@ def _apache_close(front: Front, upstream: Address) -> None:
     _apache(front, upstream, {" enablereuse=on\n": "\n"})
 
 
+def _apache_files(front: Front, upstream: Address) -> None:
+    """With mod_xsendfile, which may send what is in one folder, as the user that Apache becomes."""
+    module = Path("/usr/lib/apache2/modules/mod_xsendfile.so")
+    if not module.exists():
+        pytest.skip(f"no {module}")
+    front.public = Path(tempfile.mkdtemp(prefix="smisk-files-"))
+    front.public.chmod(0o755)
+    lines = f"LoadModule xsendfile_module {module}\nXSendFile on\nXSendFilePath {front.files}\n"
+    front.write("files.conf", lines)
+    _apache(front, upstream, {"<VirtualHost ": f"Include {front.folder}/files.conf\n<VirtualHost "})
+
+
 def _apache_stock(front: Front, upstream: Address) -> None:
     lines = (
         "    ProxyFCGIBackendType GENERIC\n",
@@ -412,6 +433,7 @@ STARTERS = {
     # They send files that the application names.
     "nginx-files": _nginx_files,
     "lighttpd-files": _lighttpd_files,
+    "apache-files": _apache_files,
     "apache-keep": _apache_reuse,
     "apache-close": _apache_close,
     "caddy": _caddy,

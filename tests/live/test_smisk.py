@@ -420,7 +420,7 @@ def test_path_with_a_line_break_or_nul_is_refused(daemon: Smiskd, character: str
 SOFTWARE = {
     "lighttpd/1.4.69": ("x-lighttpd-send-file", "/f/a%20b%25.jpg"),
     "lighttpd/1.5.0": ("x-sendfile", "/f/a%20b%25.jpg"),
-    "Apache/2.4 (Unix)": ("x-sendfile", "/f/a%20b%25.jpg"),
+    "Apache/2.4 (Unix)": ("x-sendfile", "/f/a b%.jpg"),
     "nginx/1.22.1": ("x-accel-redirect", "/f/a%20b%25.jpg"),
 }
 
@@ -434,13 +434,13 @@ def test_front_server_is_told_of_a_file_in_its_own_words(daemon: Smiskd, softwar
     assert (reply.header(header), reply.header("content-type"), reply.body) == (path, "image/jpeg", b"")
 
 
-@pytest.fixture(params=["nginx-files", "lighttpd-files", "caddy"])
+@pytest.fixture(params=["nginx-files", "lighttpd-files", "apache-files", "caddy"])
 def before(
     request: pytest.FixtureRequest, daemon: Smiskd, front: Callable[..., Front], tmp_path: Path
 ) -> tuple[Front, Path]:
     """A front server, and the folder `files` whose files it may send."""
     server = front(request.param, daemon.fastcgi)
-    return server, server.folder / "files"
+    return server, server.files
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .identifiers import object_hash, pack, uid
     from .listen import bind, listening, unbind
     from .proxies import app, request, response
-    from .sessions import FileSessionStore, InvalidSessionError, SessionStore
+    from .sessions import FileSessionStore, InvalidSessionError, SessionDataError, SessionStore, SessionStoreError
     from .stream import Stream
     from .url import URL
 
@@ -24,7 +24,9 @@ __all__ = [
     "InvalidSessionError",
     "Request",
     "Response",
+    "SessionDataError",
     "SessionStore",
+    "SessionStoreError",
     "Stream",
     "app",
     "bind",
@@ -43,7 +45,13 @@ _MODULES = {
     "smisk.core.application": ("Application",),
     "smisk.core.listen": ("bind", "listening", "unbind"),
     "smisk.core.proxies": ("app", "request", "response"),
-    "smisk.core.sessions": ("FileSessionStore", "InvalidSessionError", "SessionStore"),
+    "smisk.core.sessions": (
+        "FileSessionStore",
+        "InvalidSessionError",
+        "SessionDataError",
+        "SessionStore",
+        "SessionStoreError",
+    ),
     "smisk.core.stream": ("Stream",),
     "smisk.core.identifiers": ("object_hash", "pack", "uid"),
     "smisk.core.url": ("URL",),
