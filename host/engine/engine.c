@@ -240,6 +240,7 @@ static void sm_engine_call(struct sm_engine *engine, struct sm_exchange *exchang
     exchange->running = true;
     if (exchange->phase == SM_PHASE_READY) {
         exchange->phase = SM_PHASE_OPEN;
+        engine->n_requests++;
         ops->request(engine->app, exchange);
         sm_engine_catch_up(engine, exchange);
     } else {
@@ -328,15 +329,16 @@ void sm_engine_leave(struct sm_engine *engine) {
     sm_engine_close_ports(engine);
 }
 
-void sm_engine_drain(struct sm_engine *engine) {
-    if (engine->draining) {
+void sm_engine_drain(struct sm_engine *engine, uint64_t idle_ms) {
+    if (engine->draining && (idle_ms > 0 || engine->drain_idle == 0)) {
         return;
     }
     // Who has connected already is still served.
-    for (size_t i = 0; i < engine->n_ports; i++) {
+    for (size_t i = 0; i < engine->n_ports && !engine->draining; i++) {
         sm_port_accept(&engine->ports[i], ACCEPTS_PER_EVENT);
     }
     engine->draining = true;
+    engine->drain_idle = idle_ms;
     sm_engine_close_ports(engine);
     struct sm_list *node = engine->sessions.next;
     while (node != &engine->sessions) {

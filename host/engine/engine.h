@@ -28,7 +28,7 @@ struct sm_port {
 // Development (`autoreload`): how a worker comes to be replaced when files change, and what it shows meanwhile.
 struct sm_reload {
     struct sm_failure failure; // of the newest code; fd -1: cannot be shown
-    int change_fd;             // a 'C' written here asks the master for a replacement
+    int change_fd;             // SM_WORKER_CHANGED written here asks the master for a replacement
     bool is_watching;          // this worker looks after the files; one of all is enough
     bool must_start;           // a replacement: others go on serving when it fails
 };
@@ -55,6 +55,8 @@ struct sm_engine {
     time_t stamp_time;
     uint32_t generation; // of the worker, unique in the life of the master; part of request ids
     uint32_t serial;
+    uint64_t n_requests; // that the application was given
+    uint64_t drain_idle; // ms that idle connections have for a last request while draining; 0: none
     bool draining;
     bool leaving;    // accepts no more
     bool log_paused; // said that descriptors have run out
@@ -74,8 +76,10 @@ int sm_engine_turn(struct sm_engine *engine, int timeout_ms);
 // No new connections from now on: those that come are for the other workers, and for the one that takes this one's
 // place. Nothing else changes until sm_engine_drain.
 void sm_engine_leave(struct sm_engine *engine);
-// No new connections; idle ones close, busy ones after their answer. Calling it again does nothing.
-void sm_engine_drain(struct sm_engine *engine);
+// No new connections; idle ones close, busy ones after their answer. `idle_ms`: how long idle ones may still bring a
+// request before, since another worker takes this one's place and their clients cannot know; 0: not at all, which is
+// also what a second call with 0 makes of it.
+void sm_engine_drain(struct sm_engine *engine, uint64_t idle_ms);
 // In a child that the application forked: closes this process's copies of clients, listeners and epoll, so that an
 // end of a connection is one for the client too. Touches nothing that the parent shares. The engine cannot be used
 // after.

@@ -53,7 +53,8 @@ static void sm_fcgi_settle(struct sm_fcgi_session *session) {
     }
     if (conn->is_broken) {
         sm_conn_close(conn);
-    } else if (session->must_close || session->eof || (session->base.engine->draining && session->served)) {
+    } else if (session->must_close || session->eof ||
+               (session->base.engine->draining && session->served && !session->waits_last)) {
         sm_fcgi_close_record(session);
         sm_conn_finish(conn, session->linger || conn->readable);
     }
@@ -237,6 +238,7 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
     }
     session->must_close = session->must_close || !exchange->keep_conn;
     session->served = true;
+    session->waits_last = false;
     sm_fcgi_more(exchange);
     if (exchange->receiving) { // answered before it was read
         sm_fcgi_leave_phase(session, exchange);
@@ -297,10 +299,12 @@ void sm_fcgi_drain(struct sm_session *base) {
     if (session->n_exchanges > 0 || conn->finishing || conn->is_closed) {
         return;
     }
-    if (session->served) {
+    uint64_t grace = sm_session_grace(base, session->served);
+    session->waits_last = grace > 0;
+    if (grace == 0) {
         sm_conn_finish(conn, false);
     } else {
-        sm_conn_deadline(conn, SM_DRAIN_GRACE_MS);
+        sm_conn_deadline(conn, grace);
     }
 }
 

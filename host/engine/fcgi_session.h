@@ -18,6 +18,7 @@ struct sm_fcgi_session {
     bool linger;             // the server may still be sending to us
     bool eof;
     bool served;
+    bool waits_last; // the engine drains, and this connection may still bring a request
     // The record under construction: its header bytes lie in the output queue, to be filled in.
     char *record;
     uint16_t record_id;

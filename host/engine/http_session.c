@@ -462,6 +462,16 @@ static void sm_http_flush(struct sm_session *session) {
     sm_conn_flush(&session->conn);
 }
 
+// Nobody asks on this connection of a draining engine.
+static void sm_http_leave(struct sm_http_session *session) {
+    uint64_t grace = sm_session_grace(&session->base, session->served);
+    if (grace == 0) {
+        sm_conn_finish(&session->base.conn, false);
+    } else {
+        sm_conn_deadline(&session->base.conn, grace);
+    }
+}
+
 // After an answer on a connection that stays. One client that pipelines neither keeps the others waiting nor piles
 // up answers that it does not read.
 static void sm_http_go_on(struct sm_http_session *session) {
@@ -473,8 +483,12 @@ static void sm_http_go_on(struct sm_http_session *session) {
     conn->paused = false;
     sm_conn_deadline(conn, session->base.engine->settings->keepalive_timeout);
     if (session->base.engine->draining && conn->in.len == 0) {
-        sm_conn_finish(conn, false);
-    } else if (conn->in.len == 0 && !conn->readable && !conn->eof) {
+        sm_http_leave(session);
+    }
+    if (conn->finishing) {
+        return;
+    }
+    if (conn->in.len == 0 && !conn->readable && !conn->eof) {
         session->in_a_row = 0;
         sm_conn_park(conn);
     } else if (++session->in_a_row < PIPELINED_IN_A_ROW) {
@@ -529,11 +543,7 @@ static void sm_http_drain(struct sm_session *base) {
     conn->readable = true;
     sm_conn_process(conn);
     if (session->current == NULL && !conn->finishing && !conn->is_closed) {
-        if (session->served) {
-            sm_conn_finish(conn, false);
-        } else {
-            sm_conn_deadline(conn, SM_DRAIN_GRACE_MS);
-        }
+        sm_http_leave(session);
     }
 }
 

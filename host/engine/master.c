@@ -21,6 +21,7 @@
 #include "engine/slots.h"
 #include "engine/worker.h"
 #include "net/signals.h"
+#include "net/words.h"
 
 enum { HELPER_SECONDS = 60 };
 
@@ -102,7 +103,7 @@ int sm_master_configure(const struct sm_master_hooks *hooks, struct sm_settings 
 
 // --- workers ---
 
-static void sm_master_in_worker(struct sm_slot *slot, int ready_fd) {
+static void sm_master_in_worker(struct sm_slot *slot, int master_fd) {
     struct sm_master *master = slot->master;
     static char name[32];
     snprintf(name, sizeof(name), "worker %u", slot->index);
@@ -114,7 +115,7 @@ static void sm_master_in_worker(struct sm_slot *slot, int ready_fd) {
     }
     sm_loop_deinit(&master->loop);
     for (struct sm_list *node = master->slots.next; node != &master->slots; node = node->next) {
-        int fd = SM_CONTAINER(node, struct sm_slot, node)->ready.fd;
+        int fd = SM_CONTAINER(node, struct sm_slot, node)->words.fd;
         if (fd >= 0) {
             close(fd);
         }
@@ -127,7 +128,7 @@ static void sm_master_in_worker(struct sm_slot *slot, int ready_fd) {
                                         .listeners = master->ports.fds,
                                         .index = slot->index,
                                         .generation = slot->generation,
-                                        .ready_fd = ready_fd,
+                                        .master_fd = master_fd,
                                         .lifeline_fd = master->lifeline[0],
                                         .reload = master->settings->autoreload ? &reload : NULL};
     int status = app == NULL ? SM_EXIT_SYSTEM : sm_worker_run(&options);
@@ -138,8 +139,9 @@ static void sm_master_in_worker(struct sm_slot *slot, int ready_fd) {
 bool sm_slot_start(struct sm_slot *slot) {
     struct sm_master *master = slot->master;
     int fds[2];
-    if (pipe2(fds, O_CLOEXEC) < 0) {
-        sm_log(SM_LOG_ERROR, "cannot start worker %u: %s", slot->index, strerror(errno));
+    int r = sm_words_open(fds);
+    if (r < 0) {
+        sm_log(SM_LOG_ERROR, "cannot start worker %u: %s", slot->index, strerror(-r));
         return false;
     }
     slot->generation = ++master->next_generation;
@@ -163,8 +165,8 @@ bool sm_slot_start(struct sm_slot *slot) {
     slot->pid = pid;
     slot->state = SM_SLOT_STARTING;
     slot->started_at = master->now;
-    slot->ready.fd = fds[0];
-    sm_loop_add_level(&master->loop, &slot->ready);
+    slot->words.fd = fds[0];
+    sm_loop_add_level(&master->loop, &slot->words);
     if (master->settings->startup_timeout > 0) {
         sm_timer_set(&master->wheel, &slot->timer, master->now + master->settings->startup_timeout);
     }
@@ -190,6 +192,8 @@ static void sm_master_stop_all(struct sm_master *master) {
         node = node->next;
         if (slot->state != SM_SLOT_STOPPING) {
             sm_slot_stop(slot);
+        } else {
+            kill(slot->pid, SIGTERM); // it need not wait for its idle connections any more
         }
     }
 }
@@ -212,6 +216,24 @@ static void sm_master_stop(struct sm_master *master, int status, const char *why
     master->status = status;
     sm_ports_deinit(&master->ports, true);
     sm_master_stop_all(master);
+}
+
+static void sm_master_delay_over(struct sm_timer *timer) {
+    struct sm_master *master = SM_CONTAINER(timer, struct sm_master, stop_timer);
+    sm_master_stop(master, SM_EXIT_OK, "drain_delay is over");
+}
+
+// Stops, or serves on for a while, until those who send requests know that this server goes.
+static void sm_master_leave(struct sm_master *master) {
+    uint64_t delay = master->settings->drain_delay;
+    bool is_first = master->phase == SM_MASTER_SERVING || master->phase == SM_MASTER_RELOADING;
+    if (delay == 0 || !is_first) {
+        sm_master_stop(master, SM_EXIT_OK, "terminated");
+        return;
+    }
+    sm_log(SM_LOG_INFO, "terminated: serving on for drain_delay, %.1f s", (double)delay / 1000);
+    master->phase = SM_MASTER_LEAVING;
+    sm_timer_set(&master->wheel, &master->stop_timer, master->now + delay);
 }
 
 static void sm_master_quit(struct sm_master *master, const char *why) {
@@ -243,11 +265,15 @@ static void sm_master_announce(struct sm_master *master) {
 }
 
 void sm_master_settled(struct sm_master *master) {
+    if (master->phase == SM_MASTER_LEAVING) {
+        return;
+    }
     master->phase = SM_MASTER_SERVING;
     if (master->reload_again) {
         master->reload_again = false;
         kill(getpid(), SIGHUP);
     }
+    sm_master_recycle(master);
 }
 
 void sm_master_reopen_log(const struct sm_master *master) {
@@ -264,6 +290,10 @@ void sm_master_slot_ready(struct sm_slot *slot) {
     struct sm_master *master = slot->master;
     if (master->phase == SM_MASTER_RELOADING && slot->is_replacement) {
         sm_master_replaced(master, slot);
+        return;
+    }
+    if (slot->is_successor) {
+        sm_master_succeeded(slot);
         return;
     }
     if (master->phase != SM_MASTER_STARTING) {
@@ -301,10 +331,15 @@ static void sm_master_slot_ended(struct sm_slot *slot, int wait_status) {
     if (was_ready && WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) {
         // Nothing failed, so nobody is made to wait either.
         sm_log(SM_LOG_INFO, "worker %u (pid %d) has finished; starting another", slot->index, pid);
-        sm_slot_restart_now(slot);
+        if (!sm_master_succession_ended(slot)) {
+            sm_slot_restart_now(slot);
+        }
         return;
     }
     sm_log(SM_LOG_ERROR, "worker %u (pid %d) %s%s", slot->index, pid, how, was_ready ? "" : " before it was ready");
+    if (sm_master_succession_ended(slot)) {
+        return;
+    }
     if (slot->is_replacement) {
         snprintf(said, sizeof(said), "the new code %s before it was ready; the log may say more", how);
         sm_master_show_failure(master, said, NULL);
@@ -338,10 +373,12 @@ static void sm_master_signal(struct sm_master *master, int number) {
         break;
     case SIGTERM:
     case SIGINT:
-        if (master->phase == SM_MASTER_STOPPING && number == SIGINT) {
+        if (number == SIGTERM) {
+            sm_master_leave(master);
+        } else if (master->phase == SM_MASTER_STOPPING) {
             sm_master_quit(master, "interrupted again");
         } else {
-            sm_master_stop(master, SM_EXIT_OK, number == SIGINT ? "interrupted" : "terminated");
+            sm_master_stop(master, SM_EXIT_OK, "interrupted");
         }
         break;
     case SIGQUIT:
@@ -354,6 +391,10 @@ static void sm_master_signal(struct sm_master *master, int number) {
         sm_master_reopen_log(master);
         sm_log(SM_LOG_INFO, "log reopened");
         sm_master_kill_all(master, SIGUSR1);
+        break;
+    case SIGTTIN:
+    case SIGTTOU:
+        sm_master_scale(master, number == SIGTTIN);
         break;
     default:
         sm_log(SM_LOG_WARNING, "signal %d (%s) has no meaning in this version", number, strsignal(number));
@@ -466,6 +507,7 @@ int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *setti
     master.now = sm_clock_ms();
     sm_wheel_init(&master.wheel, master.now);
     sm_list_init(&master.slots);
+    sm_timer_init(&master.stop_timer, sm_master_delay_over);
     master.status = sm_ports_open(&master.ports, settings);
     if (master.status == SM_EXIT_OK && settings->daemonize) {
         master.status = sm_master_daemonize(&master);

@@ -143,3 +143,16 @@ int sm_process_write_pid(const char *path) {
     free(beside);
     return fine ? SM_EXIT_OK : SM_EXIT_SYSTEM;
 }
+
+uint64_t sm_process_memory(void) {
+    char text[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    unsigned long long size = 0;
+    unsigned long long resident = 0;
+    text[n > 0 ? n : 0] = '\0';
+    return sscanf(text, "%llu %llu", &size, &resident) == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}

@@ -17,3 +17,5 @@ int sm_process_open_log(const struct sm_settings *settings);
 int sm_process_place(const struct sm_settings *settings);
 // Writes the process id, atomically. 0, or an exit status after a log line.
 int sm_process_write_pid(const char *path);
+// Resident bytes of this process; 0: not known.
+uint64_t sm_process_memory(void);

@@ -37,7 +37,7 @@ static void sm_master_reload_step(struct sm_master *master) {
             struct sm_slot *slot = SM_CONTAINER(node, struct sm_slot, node);
             node = node->next;
             if (slot->index > master->settings->workers && slot->state != SM_SLOT_STOPPING) {
-                sm_slot_stop(slot);
+                sm_slot_leave(slot);
             }
         }
         sm_master_settled(master);
@@ -61,7 +61,7 @@ void sm_master_replaced(struct sm_master *master, struct sm_slot *fresh) {
         struct sm_slot *slot = SM_CONTAINER(node, struct sm_slot, node);
         node = node->next;
         if (slot != fresh && slot->index == fresh->index && slot->state != SM_SLOT_STOPPING) {
-            sm_slot_stop(slot);
+            sm_slot_leave(slot);
         }
     }
     fresh->is_replacement = false;

@@ -14,3 +14,7 @@ void sm_session_deinit(struct sm_session *session) {
     sm_list_remove(&session->node);
     session->engine->n_sessions--;
 }
+
+uint64_t sm_session_grace(const struct sm_session *session, bool served) {
+    return served ? session->engine->drain_idle : SM_DRAIN_GRACE_MS;
+}

@@ -120,6 +120,9 @@ struct sm_session *sm_fcgi_open(struct sm_engine *engine, int fd, const struct s
 void sm_session_init(struct sm_session *session, struct sm_engine *engine, const struct sm_session_ops *ops);
 // Unlinks the session from its engine; to be called by the protocol's `free`.
 void sm_session_deinit(struct sm_session *session);
+// How long an idle connection of a draining engine may still bring a request, in ms; 0: it closes now. `served`: it
+// has had an answer, so that its client may believe it open.
+uint64_t sm_session_grace(const struct sm_session *session, bool served);
 
 // A pooled exchange for the session, phase HEAD, `n_fields` fields at least. NULL: no memory.
 struct sm_exchange *sm_exchange_new(struct sm_session *session, enum sm_head_kind kind);

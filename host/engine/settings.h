@@ -36,7 +36,9 @@ struct sm_settings {
     uint32_t max_connections, max_headers, max_header_size, max_multiplexed;
     uint64_t max_body_size, request_body_memory, write_buffer;
     uint64_t header_timeout, body_timeout, write_timeout, keepalive_timeout, linger_timeout;
-    uint64_t shutdown_timeout, startup_timeout, handoff_after;
+    uint64_t shutdown_timeout, startup_timeout, handoff_after, drain_delay, drain_idle_timeout;
+    uint64_t max_memory; // resident bytes of a worker
+    uint32_t max_requests, max_requests_jitter;
     uint64_t ws_max_size, ws_ping_interval, ws_ping_timeout;
     bool ws_compression;
     uint32_t max_form_fields, max_form_parts;

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net/words.h"
+
 enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 30000, STABLE_MS = 10000, KILL_GRACE_MS = 2000 };
 
 static void sm_slot_timer(struct sm_timer *timer) {
@@ -33,37 +35,34 @@ static void sm_slot_timer(struct sm_timer *timer) {
         kill(slot->pid, SIGKILL);
         break;
     case SM_SLOT_READY:
+        sm_master_recycle(slot->master);
         break;
     }
 }
 
 // Also when the worker has died: a process that it left behind may hold the other end open.
-static void sm_slot_close_ready(struct sm_slot *slot) {
-    if (slot->ready.fd >= 0) {
-        sm_loop_remove(&slot->master->loop, &slot->ready);
-        close(slot->ready.fd);
-        slot->ready.fd = -1;
+static void sm_slot_close_words(struct sm_slot *slot) {
+    if (slot->words.fd >= 0) {
+        sm_loop_remove(&slot->master->loop, &slot->words);
+        close(slot->words.fd);
+        slot->words.fd = -1;
     }
 }
 
 static void sm_slot_readable(struct sm_source *source, unsigned flags) {
     (void)flags;
-    struct sm_slot *slot = SM_CONTAINER(source, struct sm_slot, ready);
-    char byte = 0;
-    ssize_t n = read(source->fd, &byte, 1);
-    if (n < 0 && errno == EINTR) {
-        return;
-    }
-    bool goes_on = n == 1 && slot->master->settings->autoreload;
-    if (!goes_on) {
-        sm_slot_close_ready(slot);
-    }
-    if (n == 1 && byte == 'R' && slot->state == SM_SLOT_STARTING) {
+    struct sm_slot *slot = SM_CONTAINER(source, struct sm_slot, words);
+    int word = sm_words_hear(source->fd);
+    if (word < 0) {
+        sm_slot_close_words(slot);
+    } else if (word == SM_WORKER_READY && slot->state == SM_SLOT_STARTING) {
         slot->state = SM_SLOT_READY;
         sm_timer_clear(&slot->timer);
         sm_master_slot_ready(slot);
-    } else if (goes_on && byte == 'C' && slot->state != SM_SLOT_STOPPING) {
+    } else if (word == SM_WORKER_CHANGED && slot->master->settings->autoreload && slot->state != SM_SLOT_STOPPING) {
         sm_master_slot_changed(slot->master);
+    } else if ((word == SM_WORKER_WORN || word == SM_WORKER_LARGE) && slot->state == SM_SLOT_READY) {
+        sm_master_slot_worn(slot, (enum sm_worker_word)word);
     }
 }
 
@@ -75,7 +74,7 @@ struct sm_slot *sm_slot_new(struct sm_master *master, uint32_t index) {
     }
     slot->master = master;
     slot->index = index;
-    slot->ready = (struct sm_source){.fd = -1, .ready = sm_slot_readable};
+    slot->words = (struct sm_source){.fd = -1, .ready = sm_slot_readable};
     sm_timer_init(&slot->timer, sm_slot_timer);
     sm_list_init(&slot->node);
     sm_list_append(&master->slots, &slot->node);
@@ -83,28 +82,39 @@ struct sm_slot *sm_slot_new(struct sm_master *master, uint32_t index) {
 }
 
 void sm_slot_free(struct sm_slot *slot) {
-    sm_slot_close_ready(slot);
+    sm_slot_close_words(slot);
     sm_timer_clear(&slot->timer);
     sm_list_remove(&slot->node);
     free(slot);
 }
 
-void sm_slot_stop(struct sm_slot *slot) {
+static void sm_slot_end(struct sm_slot *slot, bool gently) {
     struct sm_master *master = slot->master;
     if (slot->pid == 0) {
         sm_slot_free(slot);
         return;
     }
     slot->state = SM_SLOT_STOPPING;
-    kill(slot->pid, SIGTERM);
+    slot->is_successor = slot->is_worn = false;
+    if (!gently || sm_words_say(slot->words.fd, SM_WORKER_LEAVE) < 0) {
+        kill(slot->pid, SIGTERM);
+    }
     uint64_t patience = master->settings->shutdown_timeout;
     if (patience > 0) {
         sm_timer_set(&master->wheel, &slot->timer, master->now + patience + KILL_GRACE_MS);
     }
 }
 
+void sm_slot_stop(struct sm_slot *slot) {
+    sm_slot_end(slot, false);
+}
+
+void sm_slot_leave(struct sm_slot *slot) {
+    sm_slot_end(slot, true);
+}
+
 bool sm_slot_outdate(struct sm_slot *slot) {
-    struct pollfd said = {.fd = slot->ready.fd, .events = POLLIN};
+    struct pollfd said = {.fd = slot->words.fd, .events = POLLIN};
     if (slot->state == SM_SLOT_STARTING && !slot->is_outdated && poll(&said, 1, 0) == 0) {
         slot->is_outdated = true;
         kill(slot->pid, SIGKILL);
@@ -114,14 +124,16 @@ bool sm_slot_outdate(struct sm_slot *slot) {
 
 void sm_slot_restart_now(struct sm_slot *slot) {
     struct sm_master *master = slot->master;
-    sm_slot_close_ready(slot);
+    sm_slot_close_words(slot);
+    slot->is_worn = false;
     slot->state = SM_SLOT_EMPTY;
     sm_timer_set(&master->wheel, &slot->timer, master->now);
 }
 
 void sm_slot_restart_later(struct sm_slot *slot) {
     struct sm_master *master = slot->master;
-    sm_slot_close_ready(slot);
+    sm_slot_close_words(slot);
+    slot->is_worn = false;
     slot->failures = master->now - slot->started_at >= STABLE_MS ? 0 : slot->failures + 1;
     uint64_t pause = 0;
     if (slot->failures > 0) {

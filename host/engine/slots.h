@@ -8,6 +8,7 @@
 #include "engine/failure.h"
 #include "engine/master.h"
 #include "engine/ports.h"
+#include "engine/worker.h"
 #include "net/loop.h"
 #include "net/timer.h"
 
@@ -19,8 +20,8 @@ enum sm_slot_state { SM_SLOT_EMPTY, SM_SLOT_STARTING, SM_SLOT_READY, SM_SLOT_STO
 struct sm_slot {
     struct sm_list node; // master->slots
     struct sm_master *master;
-    struct sm_source ready; // reads the byte that says so
-    struct sm_timer timer;  // startup_timeout, back-off before the next start, or the end of patience
+    struct sm_source words; // the master's end of a socket, for enum sm_worker_word
+    struct sm_timer timer;  // startup_timeout, back-off before the next start or successor, or the end of patience
     uint64_t started_at;    // ms
     uint32_t index;         // 1..workers; a replacement has the index of what it replaces
     uint32_t generation;
@@ -28,10 +29,18 @@ struct sm_slot {
     uint8_t state;
     bool is_replacement; // of a reload: leaves nothing behind when it fails
     bool is_outdated;    // ended by us, since files changed before it was ready
+    bool is_worn;        // wants a successor: it has served enough
+    bool is_successor;   // of one that is worn, and not ready yet
     pid_t pid;           // 0: none
 };
 
-enum sm_master_phase { SM_MASTER_STARTING, SM_MASTER_SERVING, SM_MASTER_RELOADING, SM_MASTER_STOPPING };
+enum sm_master_phase {
+    SM_MASTER_STARTING,
+    SM_MASTER_SERVING,
+    SM_MASTER_RELOADING,
+    SM_MASTER_LEAVING,
+    SM_MASTER_STOPPING
+};
 
 struct sm_master {
     const struct sm_master_hooks *hooks;
@@ -61,6 +70,8 @@ void sm_slot_free(struct sm_slot *slot);
 bool sm_slot_start(struct sm_slot *slot);
 // Asks the worker to finish (TERM), with an end of patience.
 void sm_slot_stop(struct sm_slot *slot);
+// The same for one whose place another worker has taken: what comes on its idle connections is still served.
+void sm_slot_leave(struct sm_slot *slot);
 // Ends a worker that is not ready, since the code that it loads has changed. False: it was ready, or is about to be.
 bool sm_slot_outdate(struct sm_slot *slot);
 // Starts the worker again: it has ended because it was asked to.
@@ -75,6 +86,19 @@ void sm_master_slot_ready(struct sm_slot *slot);
 // Called by slots.c: a worker says that files of the application changed. Reloads; what is not ready by then is given
 // up.
 void sm_master_slot_changed(struct sm_master *master);
+
+// --- recycle.c ---
+
+// A worker has served max_requests (`word` SM_WORKER_WORN), or is too large: another one takes its place.
+void sm_master_slot_worn(struct sm_slot *slot, enum sm_worker_word word);
+// Starts the next successor, one at a time, as soon as nothing else goes on.
+void sm_master_recycle(struct sm_master *master);
+// The successor is ready: its predecessor leaves.
+void sm_master_succeeded(struct sm_slot *slot);
+// A worker has died. True: it was a successor, or had one, and that is all there is to do.
+bool sm_master_succession_ended(struct sm_slot *slot);
+// TTIN, TTOU: a worker more, or less, until the next reload.
+void sm_master_scale(struct sm_master *master, bool up);
 
 // --- master.c, for reload.c ---
 

@@ -147,7 +147,7 @@ class Smiskd:
     def _is_complete(self, pid: int) -> bool:
         """Whether the worker has opened what it needs to serve; uvloop opens two sockets when it first runs."""
         sockets = sum(what.startswith("socket:") for what in process.descriptors(pid).values())
-        return process.accepts(pid) and (not self._has_uvloop or sockets >= len(self.addresses) + 2)
+        return process.accepts(pid) and (not self._has_uvloop or sockets >= len(self.addresses) + 3)
 
     def address(self, protocol: str, number: int = 0) -> Address:
         """Where the `number`th listener for "http" or "fastcgi" can be reached."""

@@ -92,16 +92,16 @@ def test_calls_outside_their_room_are_found(room):
 @pytest.mark.parametrize(
     ("function", "call", "found"),
     [
-        ("sm_worker_report_ready", "write(fd, data, len);", 0),
+        ("sm_master_report", "write(fd, data, len);", 0),
         ("sm_worker_answer", "write(fd, data, len);", 1),
-        ("sm_worker_report_ready", "send(fd, data, len, 0);", 1),
-        ("sm_worker_report_ready", "readv(fd, iov, 2);", 1),
-        ("sm_worker_report_ready", "accept(fd, NULL, NULL);", 1),
+        ("sm_master_report", "send(fd, data, len, 0);", 1),
+        ("sm_master_report", "readv(fd, iov, 2);", 1),
+        ("sm_master_report", "accept(fd, NULL, NULL);", 1),
     ],
 )
 def test_calls_that_belong_to_a_function_are_found_elsewhere_in_its_file(function, call, found):
     text = f"static int {function}(int fd) {{\n    {call}\n}}\n"
-    assert sum(len(calls.calls_outside(room, "host/engine/worker.c", text)) for room in calls.ROOMS) == found
+    assert sum(len(calls.calls_outside(room, "host/engine/master.c", text)) for room in calls.ROOMS) == found
 
 
 def test_places_without_use_are_found():

@@ -93,6 +93,13 @@ _TABLE = (
     Setting("linger_timeout", Duration("1ms", "1d"), "30s", "wait for the end of a body that nobody reads any more"),
     Setting("shutdown_timeout", Duration("1ms", "1d"), "30s", "wait for running requests when stopping"),
     Setting("startup_timeout", Duration("0", "1d"), "0", "wait for a worker to be ready; 0: for ever"),
+    Setting("drain_delay", Duration("0", "1h"), "0", "serve on after TERM, while load balancers learn of it; INT does not"),
+    Setting("drain_idle_timeout", Duration("0", "1m"), "1s",
+            "wait for a last request on idle connections of a worker that is replaced"),
+    # Recycling: the new worker is ready before the old one leaves
+    Setting("max_requests", Whole(0, 4_000_000_000), 0, "replace a worker after as many requests; 0: never"),
+    Setting("max_requests_jitter", Whole(0, 1_000_000_000), 0, "up to as many more, by chance, for each worker"),
+    Setting("max_memory", Size("0", "1024t"), 0, "replace a worker with more resident memory; 0: never"),
     # The process
     Setting("user", Name("user"), None, "user of the workers, when started as root"),
     Setting("group", Name("group"), None, "group of the workers; default: that of the user"),
@@ -108,6 +115,5 @@ SETTINGS = {setting.key: setting for setting in _TABLE}
 
 # Settings of the design that a later version brings.
 LATER = (
-    "access_format", "access_log", "control", "drain_delay", "max_memory", "max_requests",
-    "max_requests_jitter", "request_timeout",
+    "access_format", "access_log", "control", "request_timeout",
 )  # fmt: skip

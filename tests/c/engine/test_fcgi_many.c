@@ -476,7 +476,7 @@ static void test_drain_closes_idle_and_lets_busy_ones_end(void **state) {
     front->rig->app.request = probe_hold;
     put_request(&busy.out, 1, KEEP_CONN, "");
     front_send(&busy);
-    sm_engine_drain(&front->rig->engine);
+    sm_engine_drain(&front->rig->engine, 0);
     front_expect_ended(front);
     front_expect_open(&busy);
     assert_false(sm_engine_idle(&front->rig->engine));

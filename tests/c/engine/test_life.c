@@ -147,8 +147,8 @@ static void test_drain_closes_idle_connections(void **state) {
     struct client *client = *state;
     client_ask(client, GET, 200, NULL);
     assert_false(sm_engine_idle(&client->rig->engine));
-    sm_engine_drain(&client->rig->engine);
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
+    sm_engine_drain(&client->rig->engine, 0);
     client_expect_ended(client);
     assert_true(sm_engine_idle(&client->rig->engine));
 }
@@ -157,7 +157,7 @@ static void test_drain_lets_a_busy_exchange_end_and_says_close(void **state) {
     struct client *client = *state;
     client->rig->app.request = probe_hold;
     client_send(client, GET);
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     client_expect_open(client);
     probe_finish(client->rig->app.held[0], "done");
     const struct answer *answer = client_answer(client, false);
@@ -171,7 +171,7 @@ static void test_drain_serves_what_had_come_already(void **state) {
     struct client *client = *state;
     client_ask(client, GET, 200, NULL);
     assert_int_equal(send(client->fd, GET, sizeof(GET) - 1, 0), sizeof(GET) - 1); // not seen by the engine yet
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     const struct answer *answer = client_answer(client, false);
     assert_string_equal(answer->body, "Hello, world!");
     assert_string_equal(answer_field(answer, "Connection"), "close");
@@ -182,7 +182,7 @@ static void test_drain_lets_a_request_under_way_arrive(void **state) {
     struct client *client = *state;
     client->rig->app.request = probe_echo;
     client_send(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha");
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     client_expect_open(client);
     assert_string_equal(client_ask(client, "lf", 200, "half")->body, "half");
     client_expect_ended(client);
@@ -190,7 +190,7 @@ static void test_drain_lets_a_request_under_way_arrive(void **state) {
 
 static void test_drain_waits_a_moment_for_a_first_request(void **state) {
     struct client *client = *state;
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     client_expect_open(client);
     client_ask(client, GET, 200, "Hello, world!");
     client_expect_ended(client);
@@ -198,7 +198,7 @@ static void test_drain_waits_a_moment_for_a_first_request(void **state) {
 
 static void test_drain_does_not_wait_longer_for_a_first_request(void **state) {
     struct client *client = *state;
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     rig_pass(client->rig, 500 + RIG_TICK);
     client_expect_ended(client);
     assert_true(sm_engine_idle(&client->rig->engine));
@@ -332,7 +332,7 @@ static void test_descriptors_run_out_is_said_once_and_survived(void **state) {
 
 static void test_drain_accepts_no_more(void **state) {
     struct served *served = *state;
-    sm_engine_drain(&served->rig.engine);
+    sm_engine_drain(&served->rig.engine, 0);
     struct client client;
     open_client(&client, served); // into the backlog, for another worker
     client_send(&client, GET);
@@ -352,7 +352,7 @@ static void test_leave_keeps_who_is_there_and_accepts_no_more(void **state) {
     client_send(&later, GET);
     client_expect_open(&later);
     client_ask(&there, GET, 200, "Hello, world!");
-    sm_engine_drain(&served->rig.engine);
+    sm_engine_drain(&served->rig.engine, 0);
     client_expect_ended(&there);
     client_expect_open(&later);
     assert_int_equal(served->rig.app.requests, 2);

@@ -97,11 +97,11 @@ static void test_drain_is_told_to_who_is_open_and_to_who_opens(void **state) {
     app->request = probe_keep;
     client_send(&late, "GET / HTTP/1.1\r\n");
     client_send(client, GET);
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     rig_pass(client->rig, 0);
     assert_int_equal(app->notices, SM_NOTICE_DRAIN);
     app->notices = 0;
-    sm_engine_drain(&client->rig->engine); // nothing more to say
+    sm_engine_drain(&client->rig->engine, 0); // nothing more to say
     rig_pass(client->rig, 0);
     assert_int_equal(app->notices, 0);
     client_send(&late, "Host: a\r\n\r\n");
@@ -120,7 +120,7 @@ static void test_drain_is_told_to_each_request_of_a_front(void **state) {
     app->request = probe_keep;
     put_request(&front->out, 1, KEEP_CONN, "");
     front_send(front);
-    sm_engine_drain(&front->rig->engine);
+    sm_engine_drain(&front->rig->engine, 0);
     rig_pass(front->rig, 0);
     assert_int_equal(app->notices, SM_NOTICE_DRAIN);
     probe_finish(app->held[0], "");

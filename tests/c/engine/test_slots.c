@@ -96,8 +96,8 @@ static void test_slot_is_listed_until_it_is_freed(void **state) {
     assert_int_equal(slot->index, 7);
     assert_false(sm_list_empty(&place->master.slots));
     assert_int_equal(pipe2(ends, 0), 0);
-    slot->ready.fd = ends[0];
-    assert_int_equal(sm_loop_add_level(&place->master.loop, &slot->ready), 0);
+    slot->words.fd = ends[0];
+    assert_int_equal(sm_loop_add_level(&place->master.loop, &slot->words), 0);
     sm_timer_set(&place->master.wheel, &slot->timer, 1000);
     sm_slot_free(slot);
     assert_true(sm_list_empty(&place->master.slots));

@@ -230,7 +230,7 @@ static void test_look_at_the_client_does_not_lose_bytes(void **state) {
 static void test_drain_is_told_to_a_tunnel(void **state) {
     struct client *client = *state;
     begin(client, ASK);
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     rig_pass(client->rig, 0);
     assert_int_equal(client->rig->app.notices, SM_NOTICE_DRAIN);
     sm_exchange_end(client->rig->app.held[0], 0);
@@ -242,7 +242,7 @@ static void test_drain_is_told_to_a_tunnel_that_opens_later(void **state) {
     client->rig->app.request = probe_keep;
     client_send(client, ASK);
     rig_pass(client->rig, 0);
-    sm_engine_drain(&client->rig->engine);
+    sm_engine_drain(&client->rig->engine, 0);
     rig_pass(client->rig, 0);
     client->rig->app.notices = 0;
     struct sm_exchange *exchange = client->rig->app.held[0];

@@ -29,7 +29,13 @@ ROOMS = (
     Room(
         "client bytes",
         r"(?:recv|send)(?:from|to|msg|mmsg|file)?|p?(?:read|write)v2?|splice|tee",
-        ("net/conn.c:sm_conn_recv", "net/conn.c:sm_conn_send", "net/conn.c:sm_conn_sendfile"),
+        (
+            "net/conn.c:sm_conn_recv",
+            "net/conn.c:sm_conn_send",
+            "net/conn.c:sm_conn_sendfile",
+            "net/words.c:sm_words_say",
+            "net/words.c:sm_words_hear",
+        ),
     ),
     # Of pipes and files. A client's socket would let itself be read so too, hence each function by its name.
     Room(
@@ -46,10 +52,9 @@ ROOMS = (
             "engine/master.c:sm_master_report",
             "engine/master.c:sm_master_daemonize",
             "engine/process.c:sm_process_write_pid",
-            "engine/slots.c:sm_slot_readable",
             "engine/spool.c:sm_spool_read",
             "engine/spool.c:sm_spool_write",
-            "engine/worker.c:sm_worker_report_ready",
+            "engine/process.c:sm_process_memory",
             "py/reload.c:tell_change",
             "py/spool.c:smpy_spool_read",
         ),
