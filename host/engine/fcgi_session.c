@@ -246,7 +246,8 @@ void sm_fcgi_finished(struct sm_exchange *exchange) {
     }
     session->n_exchanges--;
     sm_exchange_free(exchange);
-    if (session->n_exchanges > 0 || !session->must_close) {
+    bool is_last = session->must_close || session->base.engine->draining; // then the end goes out with the answer
+    if (session->n_exchanges > 0 || !is_last) {
         sm_fcgi_close_record(session);
         sm_conn_flush(conn);
     }

@@ -308,8 +308,9 @@ static ssize_t sm_conn_send(struct sm_conn *conn) {
     for (int i = 0; i < n_iov; i++) {
         gathered += iov[i].iov_len;
     }
-    // What follows, a file mostly, shall share the segment with what comes before it.
-    int flags = MSG_NOSIGNAL | (gathered < conn->out.bytes ? MSG_MORE : 0);
+    // What follows, a file mostly, shall share the segment with what comes before it; and the end of the connection
+    // with its last bytes: a peer that looks before it uses a connection again sees both or neither.
+    int flags = MSG_NOSIGNAL | (gathered < conn->out.bytes || conn->finishing ? MSG_MORE : 0);
     if (n_iov == 1) {
         return send(conn->source.fd, iov[0].iov_base, iov[0].iov_len, flags);
     }

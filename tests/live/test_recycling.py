@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from lib.daemon import Smiskd
 from lib.fcgi import KEEP_CONN, STDIN, FastCGI, begin, cgi_env, params, stream
 from lib.http import RawHTTP, get
+from lib.servers import Front
 from lib.wait import until
 
 BOTH = ("--http", "127.0.0.1:0", "--fastcgi", "127.0.0.1:0")
@@ -282,3 +284,34 @@ def test_second_signal_ends_drain_delay(smiskd: Callable[..., Smiskd], second: s
     daemon.wait_log("serving on for drain_delay")
     daemon.signal(second)
     assert daemon.wait() == 0
+
+
+# --- behind web servers that keep their connections ---
+
+
+@pytest.mark.parametrize("kind", ["nginx-keep", "nginx-close", "apache-keep", "haproxy", "caddy", "lighttpd"])
+def test_reloads_and_recycling_behind_a_front_server_lose_nothing(
+    smiskd: Callable[..., Smiskd], front: Callable[..., Front], kind: str
+) -> None:
+    daemon = smiskd("--workers", "2", *BOTH, "--set", "max_requests=300", "gated")
+    server = front(kind, daemon.fastcgi)
+    stop = threading.Event()
+    statuses: list[int] = []
+
+    def ask() -> None:
+        with requests.Session() as session:
+            while not stop.is_set():
+                statuses.append(session.get(server.url("/"), timeout=20).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        reload(daemon)
+    stop.set()
+    for thread in threads:
+        thread.join(30.0)
+    assert len(statuses) > 100
+    assert [status for status in statuses if status != 200] == []
+    until(lambda: len(daemon.workers()) == 2, "the old workers have left", 30.0)
+    daemon.rebase(2)
