@@ -12,6 +12,13 @@ static inline uint64_t sm_clock_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+// Microseconds of CLOCK_MONOTONIC, exactly.
+static inline uint64_t sm_clock_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static inline time_t sm_clock_wall(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME_COARSE, &now);

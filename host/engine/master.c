@@ -20,6 +20,7 @@
 #include "engine/process.h"
 #include "engine/slots.h"
 #include "engine/worker.h"
+#include "net/notify.h"
 #include "net/signals.h"
 #include "net/words.h"
 
@@ -109,6 +110,7 @@ static void sm_master_in_worker(struct sm_slot *slot, int master_fd) {
     snprintf(name, sizeof(name), "worker %u", slot->index);
     sm_log_set_name(name);
     sm_signals_close();
+    sm_notify_close();
     close(master->lifeline[1]);
     if (master->report_fd >= 0) {
         close(master->report_fd);
@@ -212,6 +214,7 @@ static void sm_master_stop(struct sm_master *master, int status, const char *why
         return;
     }
     sm_log(SM_LOG_INFO, "%s: finishing requests, then stopping", why);
+    sm_notify("STOPPING=1\nSTATUS=finishing requests");
     master->phase = SM_MASTER_STOPPING;
     master->status = status;
     sm_ports_deinit(&master->ports, true);
@@ -236,8 +239,16 @@ static void sm_master_leave(struct sm_master *master) {
     sm_timer_set(&master->wheel, &master->stop_timer, master->now + delay);
 }
 
+// The service manager wants to hear that this loop turns, which is all that a watchdog can know of a master.
+static void sm_master_watchdog(struct sm_timer *timer) {
+    struct sm_master *master = SM_CONTAINER(timer, struct sm_master, watchdog);
+    sm_notify("WATCHDOG=1");
+    sm_timer_set(&master->wheel, timer, master->now + sm_notify_watchdog() / 2);
+}
+
 static void sm_master_quit(struct sm_master *master, const char *why) {
     sm_log(SM_LOG_INFO, "%s: stopping at once", why);
+    sm_notify("STOPPING=1\nSTATUS=stopping");
     master->phase = SM_MASTER_STOPPING;
     sm_master_kill_all(master, SIGKILL);
     sm_master_stop_all(master);
@@ -264,11 +275,17 @@ static void sm_master_announce(struct sm_master *master) {
     sm_bytes_deinit(&text);
 }
 
+void sm_master_tell_ready(const struct sm_master *master) {
+    uint32_t n = master->settings->workers;
+    sm_notify("READY=1\nMAINPID=%d\nSTATUS=serving with %u worker%s", (int)getpid(), n, n == 1 ? "" : "s");
+}
+
 void sm_master_settled(struct sm_master *master) {
     if (master->phase == SM_MASTER_LEAVING) {
         return;
     }
     master->phase = SM_MASTER_SERVING;
+    sm_master_tell_ready(master);
     if (master->reload_again) {
         master->reload_again = false;
         kill(getpid(), SIGHUP);
@@ -488,6 +505,7 @@ static void sm_master_end(struct sm_master *master) {
         unlink(master->settings->pidfile);
     }
     sm_signals_close();
+    sm_notify_close();
     sm_loop_deinit(&master->loop);
     if (master->failure.fd >= 0) {
         close(master->failure.fd);
@@ -508,6 +526,8 @@ int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *setti
     sm_wheel_init(&master.wheel, master.now);
     sm_list_init(&master.slots);
     sm_timer_init(&master.stop_timer, sm_master_delay_over);
+    sm_timer_init(&master.watchdog, sm_master_watchdog);
+    sm_notify_open();
     master.status = sm_ports_open(&master.ports, settings);
     if (master.status == SM_EXIT_OK && settings->daemonize) {
         master.status = sm_master_daemonize(&master);
@@ -518,6 +538,9 @@ int sm_master_run(const struct sm_master_hooks *hooks, struct sm_settings *setti
             sm_log(SM_LOG_WARNING, "autoreload is on: for development only");
         }
         master.status = sm_master_prepare(&master);
+        if (sm_notify_watchdog() > 0) {
+            sm_master_watchdog(&master.watchdog);
+        }
         if (master.status != SM_EXIT_OK) {
             sm_master_stop(&master, master.status, "cannot start");
         }

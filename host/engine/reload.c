@@ -2,10 +2,13 @@
 // Reload: one worker after the other, the new one ready before the old one leaves. With `autoreload` workers ask for
 // it, code that is outdated before it is ready is given up, and what goes wrong is kept to be shown.
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/exit.h"
 #include "engine/slots.h"
+#include "net/notify.h"
 
 // --- what is shown ---
 
@@ -107,7 +110,9 @@ void sm_master_reload(struct sm_master *master) {
         return;
     }
     sm_log(SM_LOG_INFO, "reloading");
+    sm_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading", sm_clock_us());
     if (!sm_master_reconfigure(master, &fresh)) {
+        sm_master_tell_ready(master);
         return;
     }
     sm_ports_allow_from_env(&fresh);

@@ -50,6 +50,7 @@ struct sm_master {
     struct sm_wheel wheel;
     struct sm_source signals;
     struct sm_timer stop_timer;
+    struct sm_timer watchdog; // the service manager's
     struct sm_list slots;
     uint64_t now;
     uint32_t next_generation;
@@ -106,6 +107,8 @@ void sm_master_scale(struct sm_master *master, bool up);
 int sm_master_ask(const struct sm_master_hooks *hooks, struct sm_settings *settings_out, struct sm_bytes *answer_out);
 // The end of a start or reload, whatever came of it. A HUP that came meanwhile speaks of newer code.
 void sm_master_settled(struct sm_master *master);
+// Tells the service manager that all is as it should be.
+void sm_master_tell_ready(const struct sm_master *master);
 void sm_master_reopen_log(const struct sm_master *master);
 
 // --- reload.c ---

@@ -35,6 +35,7 @@ ROOMS = (
             "net/conn.c:sm_conn_sendfile",
             "net/words.c:sm_words_say",
             "net/words.c:sm_words_hear",
+            "net/notify.c:sm_notify",
         ),
     ),
     # Of pipes and files. A client's socket would let itself be read so too, hence each function by its name.
