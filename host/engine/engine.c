@@ -26,7 +26,7 @@ static void sm_engine_wait_leave(void *context) {
 }
 
 int sm_engine_init(struct sm_engine *engine, const struct sm_settings *settings, struct sm_app *app) {
-    *engine = (struct sm_engine){.settings = settings, .app = app};
+    *engine = (struct sm_engine){.settings = settings, .app = app, .master_fd = -1};
     sm_list_init(&engine->sessions);
     sm_list_init(&engine->ready);
     sm_list_init(&engine->yielded);
@@ -357,6 +357,9 @@ void sm_engine_forked(struct sm_engine *engine) {
     }
     for (size_t i = 0; i < engine->n_ports && !engine->draining; i++) {
         close(engine->ports[i].source.fd);
+    }
+    if (engine->master_fd >= 0) {
+        close(engine->master_fd);
     }
     close(engine->net.loop.fd); // no epoll_ctl: what is registered there is the parent's too
 }

@@ -53,6 +53,7 @@ struct sm_engine {
     char stamp[80];              // "Date: …\r\nServer: smiskd\r\n" of this second
     size_t stamp_len;
     time_t stamp_time;
+    int master_fd;       // what the worker speaks to the master over; not for its children. -1: nothing
     uint32_t generation; // of the worker, unique in the life of the master; part of request ids
     uint32_t serial;
     uint64_t n_requests; // that the application was given

@@ -254,6 +254,7 @@ int sm_worker_run(const struct sm_worker_options *options) {
         return SM_EXIT_SYSTEM;
     }
     worker.engine.generation = options->generation;
+    worker.engine.master_fd = options->master_fd;
     worker.engine.reload = options->reload;
     sm_timer_init(&worker.deadline, sm_worker_expire);
     sm_timer_init(&worker.look, sm_worker_look);
