@@ -9,6 +9,7 @@
 #include "engine/settings.h"
 #include "engine/trust.h"
 #include "net/conn.h"
+#include "proto/fastcgi.h"
 #include "proto/http1.h"
 
 struct sm_engine;
@@ -40,6 +41,7 @@ struct sm_engine {
     struct sm_reload *reload;           // borrowed; NULL without `autoreload`
     struct sm_http1_limits http_limits;
     struct sm_trust trust; // trusted_proxies
+    struct sm_fcgi_past fcgi_past;
     struct sm_port *ports;
     size_t n_ports;
     struct sm_list sessions;

@@ -119,8 +119,9 @@ static void sm_fcgi_params_end(struct sm_fcgi_session *session, struct sm_exchan
     const struct sm_settings *settings = session->base.engine->settings;
     int status = 0;
     exchange->params_ended = true;
+    const struct sm_bytes *block = &exchange->block;
     const char *error = sm_fcgi_params_error(
-        sm_fcgi_params_parse(exchange->block.data, exchange->block.len, &exchange->head), &status);
+        sm_fcgi_params_read(&session->base.engine->fcgi_past, block->data, block->len, &exchange->head), &status);
     exchange->head.base = exchange->block.data;
     if (error != NULL) {
         exchange->head.method = exchange->head.target = (struct sm_span){0};

@@ -96,3 +96,17 @@ enum sm_fcgi_params {
     SM_FCGI_PARAMS_BAD_BYTES = 4,  // a NUL in a name or value, an empty name
 };
 enum sm_fcgi_params sm_fcgi_params_parse(const char *block, size_t len, struct sm_head *head);
+
+enum { SM_FCGI_PAST_BLOCK = 2048, SM_FCGI_PAST_FIELDS = 64 };
+
+// A block that came twice, and its head: the third time it need not be parsed. Begins zeroed.
+struct sm_fcgi_past {
+    size_t len;          // of `block`; 0: none is known
+    size_t last_len;     // of the block before this one, whether it was kept or not
+    struct sm_head head; // of `block`; what belongs to the caller is not set
+    struct sm_field fields[SM_FCGI_PAST_FIELDS];
+    char block[SM_FCGI_PAST_BLOCK];
+};
+// As sm_fcgi_params_parse.
+enum sm_fcgi_params sm_fcgi_params_read(struct sm_fcgi_past *past, const char *block, size_t len,
+                                        struct sm_head *head);

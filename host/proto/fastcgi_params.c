@@ -244,3 +244,42 @@ enum sm_fcgi_params sm_fcgi_params_parse(const char *block, size_t len, struct s
     }
     return outcome;
 }
+
+// --- a block that comes again ---
+
+static void keep(struct sm_fcgi_past *past, const char *block, size_t len, const struct sm_head *head) {
+    past->len = 0;
+    if (len > sizeof(past->block) || head->n_fields > SM_FCGI_PAST_FIELDS) {
+        return;
+    }
+    memcpy(past->block, block, len);
+    memcpy(past->fields, head->fields, head->n_fields * sizeof(struct sm_field));
+    past->head = *head;
+    past->len = len;
+}
+
+static void recall(const struct sm_fcgi_past *past, const char *block, struct sm_head *head) {
+    struct sm_field *fields = head->fields;
+    uint32_t max_fields = head->max_fields;
+    *head = past->head;
+    head->base = block;
+    head->fields = fields;
+    head->max_fields = max_fields;
+    memcpy(fields, past->fields, head->n_fields * sizeof(struct sm_field));
+}
+
+enum sm_fcgi_params sm_fcgi_params_read(struct sm_fcgi_past *past, const char *block, size_t len,
+                                        struct sm_head *head) {
+    if (len == past->len && len > 0 && past->head.n_fields <= head->max_fields &&
+        memcmp(block, past->block, len) == 0) {
+        recall(past, block, head);
+        return SM_FCGI_PARAMS_OK;
+    }
+    enum sm_fcgi_params outcome = sm_fcgi_params_parse(block, len, head);
+    // Blocks of one length after another are probably alike; others are not worth a copy.
+    if (outcome == SM_FCGI_PARAMS_OK && len == past->last_len && len > 0) {
+        keep(past, block, len, head);
+    }
+    past->last_len = len;
+    return outcome;
+}
